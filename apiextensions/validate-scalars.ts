@@ -61,9 +61,8 @@ export function checkNumber(
   if (multipleOf !== undefined) {
     const factor = bound(multipleOf, "MultipleOf");
     if (factor <= 0) {
-      found.add(
-        invalid(at, factor, `factor MultipleOf declared for ${at} must be positive: ${factor}`),
-      );
+      const rule = `factor MultipleOf declared for ${at} must be positive: ${factor}`;
+      found.add(invalid(at, factor, rule));
     } else if (!isMultiple(value, factor)) fail(`a multiple of ${shown(factor)}`);
   }
   if (minimum !== undefined) {

@@ -10,9 +10,8 @@ function validateRequirement(term: LabelSelectorRequirement, path: string): Fiel
   const { key, operator, values = [] } = term;
   if (operator === "In" || operator === "NotIn") {
     if (values.length === 0) {
-      errors.push(
-        required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'"),
-      );
+      const rule = "must be specified when `operator` is 'In' or 'NotIn'";
+      errors.push(required(`${path}.values`, rule));
     }
   } else if (operator === "Exists" || operator === "DoesNotExist") {
     if (values.length > 0) {

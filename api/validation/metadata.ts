@@ -72,9 +72,8 @@ function validateFinalizers(
 ): FieldError[] {
   const errors = finalizers.flatMap((name) => invalidBy(qualifiedName, path, name));
   if (finalizers.includes(ORPHAN) && finalizers.includes(FOREGROUND)) {
-    errors.push(
-      invalid(path, finalizers, `finalizer ${ORPHAN} and ${FOREGROUND} cannot be both set`),
-    );
+    const rule = `finalizer ${ORPHAN} and ${FOREGROUND} cannot be both set`;
+    errors.push(invalid(path, finalizers, rule));
   }
   return allowed === "any" ? errors : [...errors, ...validateStandard(finalizers, path)];
 }
@@ -86,9 +85,8 @@ export type Finalizers = "standard" | "any";
 function validateStandard(finalizers: string[] = [], path: string): FieldError[] {
   return eachOf(finalizers, path, (name, at) => {
     if (name.includes("/") || STANDARD_FINALIZERS.includes(name)) return [];
-    return [
-      invalid(at, name, "name is neither a standard finalizer name nor is it fully qualified"),
-    ];
+    const rule = "name is neither a standard finalizer name nor is it fully qualified";
+    return [invalid(at, name, rule)];
   });
 }
 
@@ -124,9 +122,8 @@ export function validateMetadata(
     errors.push(...invalidBy(dnsLabel, `${path}.namespace`, namespace));
   }
   if ((meta.generation ?? 0) < 0) {
-    errors.push(
-      invalid(`${path}.generation`, meta.generation, "must be greater than or equal to 0"),
-    );
+    const rule = "must be greater than or equal to 0";
+    errors.push(invalid(`${path}.generation`, meta.generation, rule));
   }
   return [
     ...errors,

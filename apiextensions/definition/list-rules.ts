@@ -118,9 +118,8 @@ export function validateListKeys(schema: Schema, path: string): FieldError[] {
     const at = `${path}.items.properties[${key}]`;
     const why = `this property is in ${KEYS}, so it`;
     if (!items.required?.includes(key) && property.default == null) {
-      errors.push(
-        required(`${at}.default`, `${why} must have a default or be a required property`),
-      );
+      const rule = `${why} must have a default or be a required property`;
+      errors.push(required(`${at}.default`, rule));
     }
     if (property.nullable === true) {
       errors.push(forbidden(`${at}.nullable`, `${why} cannot be nullable`));

@@ -121,9 +121,8 @@ function validateReviewVersions(
       : invalidBy(dns1035Label, `${path}[${index}]`, version),
   );
   if (!leniency.reviewVersions && !hasKnownReview(versions)) {
-    errors.push(
-      invalid(path, versions, `must include at least one of ${REVIEW_VERSIONS.join(", ")}`),
-    );
+    const rule = `must include at least one of ${REVIEW_VERSIONS.join(", ")}`;
+    errors.push(invalid(path, versions, rule));
   }
   return errors;
 }

@@ -159,9 +159,8 @@ class SchemaWalk {
       ),
     );
     if (type === "null") {
-      errors.push(
-        forbidden(`${path}.type`, "type cannot be set to null, use nullable as an alternative"),
-      );
+      const rule = "type cannot be set to null, use nullable as an alternative";
+      errors.push(forbidden(`${path}.type`, rule));
     }
     if (Array.isArray(schema.items) && schema.items.length > 0) {
       errors.push(forbidden(`${path}.items`, "items must be a schema object and not an array"));
@@ -269,14 +268,12 @@ function validateRuleForms(schema: Schema, path: string): FieldError[] {
     } else if (BREAK.test(trimmed)) {
       errors.push(invalid(`${at}.message`, message, "must not contain line breaks"));
     } else if (BREAK.test(rule.trim()) && trimmed === "") {
-      errors.push(
-        required(`${at}.message`, "message must be specified if rule contains line breaks"),
-      );
+      const why = "message must be specified if rule contains line breaks";
+      errors.push(required(`${at}.message`, why));
     }
     if (messageExpression !== "" && messageExpression.trim() === "") {
-      errors.push(
-        required(`${at}.messageExpression`, "messageExpression must be non-empty if specified"),
-      );
+      const why = "messageExpression must be non-empty if specified";
+      errors.push(required(`${at}.messageExpression`, why));
     }
     errors.push(...oneOfIfSet(reason, REASONS, `${at}.reason`));
     return [...errors, ...validateRulePath(followed, fieldPath, `${at}.fieldPath`)];

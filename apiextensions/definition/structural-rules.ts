@@ -229,9 +229,8 @@ function checkNested(schema: Schema, skipAnyOf: boolean, path: string, errors: F
     if (isSet) errors.push(forbidden(`${path}.${field}`, `must be ${wanted} to be structural`));
   }
   if (schema.properties?.["metadata"] !== undefined) {
-    errors.push(
-      forbidden(`${path}.properties[metadata]`, "must not be specified in a nested context"),
-    );
+    const rule = "must not be specified in a nested context";
+    errors.push(forbidden(`${path}.properties[metadata]`, rule));
   }
 }
 

@@ -116,9 +116,8 @@ export function validateVersionNames({ versions }: Spec): FieldError[] {
   }
   if (versions.filter((each) => each.storage).length !== 1) {
     const shown = versions.length > 0 || isGivenEmpty(versions) ? versions : null;
-    errors.push(
-      invalid("spec.versions", shown, "must have exactly one version marked as storage version"),
-    );
+    const rule = "must have exactly one version marked as storage version";
+    errors.push(invalid("spec.versions", shown, rule));
   }
   const first = names[0] ?? "";
   const wrong = first === "" ? [] : dns1035Label(first);

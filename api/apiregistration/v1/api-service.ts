@@ -59,9 +59,8 @@ function validate(object: APIService): FieldError[] {
   const { group = "", version = "", groupPriorityMinimum, versionPriority } = object.spec;
   const errors = validateName(object);
   if (group === "" && version !== "v1") {
-    errors.push(
-      required("spec.group", "only v1 may have an empty group and it better be legacy kube"),
-    );
+    const rule = "only v1 may have an empty group and it better be legacy kube";
+    errors.push(required("spec.group", rule));
   }
   if (group !== "") errors.push(...invalidBy(dnsSubdomain, "spec.group", group));
   errors.push(...invalidBy(dns1035Label, "spec.version", version));

@@ -69,9 +69,8 @@ function validateStrategy(strategy: DaemonSetUpdateStrategy): FieldError[] {
   const someUnavailable = !isZeroShare(maxUnavailable);
   const someSurge = !isZeroShare(maxSurge);
   if (someUnavailable && someSurge) {
-    errors.push(
-      invalid(`${path}.maxSurge`, maxSurge, "may not be set when maxUnavailable is non-zero"),
-    );
+    const rule = "may not be set when maxUnavailable is non-zero";
+    errors.push(invalid(`${path}.maxSurge`, maxSurge, rule));
   }
   if (!someUnavailable && !someSurge) {
     errors.push(required(`${path}.maxUnavailable`, "cannot be 0 when maxSurge is 0"));

@@ -89,9 +89,8 @@ function validate({ spec }: Deployment): FieldError[] {
     ...nonNegative("spec.progressDeadlineSeconds", deadline),
   ];
   if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0)) {
-    errors.push(
-      invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"),
-    );
+    const rule = "must be greater than minReadySeconds";
+    errors.push(invalid("spec.progressDeadlineSeconds", deadline, rule));
   }
   return errors;
 }

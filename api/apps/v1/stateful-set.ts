@@ -71,9 +71,8 @@ function validate({ spec }: StatefulSet): FieldError[] {
   const errors: FieldError[] = [];
   const { podManagementPolicy: policy, updateStrategy: update } = spec;
   if (policy !== "OrderedReady" && policy !== "Parallel") {
-    errors.push(
-      invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"),
-    );
+    const rule = "must be 'OrderedReady' or 'Parallel'";
+    errors.push(invalid("spec.podManagementPolicy", policy, rule));
   }
   if (update?.type !== "RollingUpdate" && update?.type !== "OnDelete") {
     errors.push(invalid("spec.updateStrategy", update, "must be 'RollingUpdate' or 'OnDelete'"));

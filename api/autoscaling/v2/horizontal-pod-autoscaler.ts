@@ -87,9 +87,8 @@ export function validateAutoscaler(
     errors.push(invalid("spec.maxReplicas", maxReplicas, "must be greater than or equal to 1"));
   }
   if (minReplicas !== undefined && maxReplicas < minReplicas) {
-    errors.push(
-      invalid("spec.maxReplicas", maxReplicas, "must be greater than or equal to `minReplicas`"),
-    );
+    const why = "must be greater than or equal to `minReplicas`";
+    errors.push(invalid("spec.maxReplicas", maxReplicas, why));
   }
   const rule = targetRule(spec.scaleTargetRef, old?.spec.scaleTargetRef);
   errors.push(...validateReference(spec.scaleTargetRef, "spec.scaleTargetRef", rule));

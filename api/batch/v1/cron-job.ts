@@ -27,9 +27,8 @@ function validateSchedule(schedule: string, old: string | undefined): FieldError
   const read = tz ? undefined : parseSchedule(schedule);
   if (typeof read === "string") errors.push(invalid(path, schedule, read));
   if (tz && old?.includes("TZ") !== true) {
-    errors.push(
-      invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"),
-    );
+    const rule = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+    errors.push(invalid(path, schedule, rule));
   }
   return errors;
 }

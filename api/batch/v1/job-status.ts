@@ -93,9 +93,8 @@ function validateTimes(job: Job, old: Job, changed: Changed): FieldError[] {
       complain("cannot set completionTime when there is no Complete=True condition");
     }
     if (completionTime === undefined && complete) {
-      errors.push(
-        required("status.completionTime", "completionTime is required for Complete jobs"),
-      );
+      const rule = "completionTime is required for Complete jobs";
+      errors.push(required("status.completionTime", rule));
     }
   }
   if ((started || ended) && millisOf(completionTime)! < millisOf(startTime)!) {
@@ -113,9 +112,8 @@ function validateTimes(job: Job, old: Job, changed: Changed): FieldError[] {
     job.status?.conditions?.some((each) => each.type === "Suspended" && each.status === "False") ===
       true;
   if (started && !resuming && old.status?.startTime !== undefined && job.spec.suspend !== true) {
-    errors.push(
-      invalid("status.startTime", startTime, "field is immutable for unsuspended job once set"),
-    );
+    const rule = "field is immutable for unsuspended job once set";
+    errors.push(invalid("status.startTime", startTime, rule));
   }
   return errors;
 }
@@ -139,9 +137,8 @@ function validateEndCounts(job: Job, changed: Changed): FieldError[] {
     errors.push(invalid("status.uncountedTerminatedPods", uncountedTerminatedPods, rule));
   }
   if (finished && terminating > 0 && (finishing || moved("terminating"))) {
-    errors.push(
-      invalid("status.terminating", terminating, "terminating>0 is invalid for finished job"),
-    );
+    const rule = "terminating>0 is invalid for finished job";
+    errors.push(invalid("status.terminating", terminating, rule));
   }
   if (ready > active && (moved("ready") || moved("active"))) {
     errors.push(invalid("status.ready", ready, "cannot set more ready pods than active"));

@@ -115,9 +115,8 @@ function validateIndexedLimits(spec: JobSpec, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const above = (name: "parallelism" | "maxFailedIndexes", limit: number, when: string) => {
     if ((spec[name] ?? 0) <= limit) return;
-    errors.push(
-      invalid(`${path}.${name}`, spec[name], `must be less than or equal to ${limit}${when}`),
-    );
+    const rule = `must be less than or equal to ${limit}${when}`;
+    errors.push(invalid(`${path}.${name}`, spec[name], rule));
   };
   above("parallelism", INDEXES_MAX, " when completion mode is Indexed");
   if ((maxFailedIndexes ?? 0) > (spec.completions ?? Infinity)) {

@@ -76,9 +76,8 @@ function validate(csr: CertificateSigningRequest): FieldError[] {
   const pem = Buffer.from(request ?? "", "base64").toString("latin1");
   const begin = pem.indexOf("-----BEGIN CERTIFICATE REQUEST-----");
   if (begin < 0 || pem.indexOf("-----END CERTIFICATE REQUEST-----", begin) < 0) {
-    errors.push(
-      invalid("spec.request", request ?? null, "PEM block type must be CERTIFICATE REQUEST"),
-    );
+    const rule = "PEM block type must be CERTIFICATE REQUEST";
+    errors.push(invalid("spec.request", request ?? null, rule));
   }
   if (usages.length === 0) errors.push(required("spec.usages"));
   const known = new Set<string>();

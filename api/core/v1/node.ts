@@ -65,9 +65,8 @@ function validateUpdate(node: Node, old: Node): FieldError[] {
   const before = old.spec.podCIDRs ?? [];
   const now = node.spec.podCIDRs ?? [];
   if (before.length > 0 && before.join() !== now.join()) {
-    errors.push(
-      forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'),
-    );
+    const rule = 'node updates may not change podCIDR except from "" to valid';
+    errors.push(forbidden("spec.podCIDRs", rule));
   }
   const provider = old.spec.providerID ?? "";
   if (provider !== "" && provider !== node.spec.providerID) {

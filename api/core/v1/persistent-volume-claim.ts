@@ -64,9 +64,8 @@ function validateSource(
   if (name === "") errors.push(required(`${path}.name`));
   if (kind === "") errors.push(required(`${path}.kind`));
   if (apiGroup === "" && kind !== "PersistentVolumeClaim") {
-    errors.push(
-      invalid(path, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"),
-    );
+    const rule = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+    errors.push(invalid(path, kind, rule));
   }
   if (apiGroup !== "") errors.push(...invalidBy(dnsSubdomain, path, apiGroup));
   return errors;
@@ -173,9 +172,8 @@ function validateUpdate(claim: PersistentVolumeClaim, old: PersistentVolumeClaim
     compareQuantity(sizeOf(claim), sizeOf(old)) < 0 &&
     compareQuantity(sizeOf(claim), old.status?.capacity?.storage ?? "0") <= 0
   ) {
-    errors.push(
-      forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"),
-    );
+    const rule = "field can not be less than status.capacity";
+    errors.push(forbidden("spec.resources.requests.storage", rule));
   }
   return [
     ...errors,

@@ -158,9 +158,8 @@ function validateRule(rule: PolicyRulesWithSubjects, path: string): FieldError[]
       ? [required(`${path}.subjects`, "subjects must contain at least one value")]
       : eachOf(subjects, `${path}.subjects`, validateSubject);
   if (resourceRules.length === 0 && nonResourceRules.length === 0) {
-    errors.push(
-      required(path, "at least one of resourceRules and nonResourceRules has to be non-empty"),
-    );
+    const why = "at least one of resourceRules and nonResourceRules has to be non-empty";
+    errors.push(required(path, why));
   }
   return [
     ...errors,
@@ -179,18 +178,16 @@ function validate(object: FlowSchema): FieldError[] {
     errors.push(invalid(at, precedence, `must not be greater than ${PRECEDENCE_MAX}`));
   }
   if (precedence === 1 && metadata.name !== EXEMPT) {
-    errors.push(
-      invalid(at, precedence, "only the schema named 'exempt' may have matchingPrecedence 1"),
-    );
+    const rule = "only the schema named 'exempt' may have matchingPrecedence 1";
+    errors.push(invalid(at, precedence, rule));
   }
   if (method !== undefined && !DISTINGUISHERS.includes(method.type)) {
     errors.push(notSupported("spec.distinguisherMethod.type", method, DISTINGUISHERS));
   }
   const level = spec.priorityLevelConfiguration.name;
   if (level === "") {
-    errors.push(
-      required("spec.priorityLevelConfiguration.name", "must reference a priority level"),
-    );
+    const rule = "must reference a priority level";
+    errors.push(required("spec.priorityLevelConfiguration.name", rule));
   } else {
     errors.push(...invalidBy(dnsSubdomain, "spec.priorityLevelConfiguration.name", level));
   }

@@ -45,9 +45,8 @@ function validateAggregation({ aggregationRule }: ClusterRole): FieldError[] {
   const path = "aggregationRule.clusterRoleSelectors";
   const selectors = aggregationRule.clusterRoleSelectors ?? [];
   if (selectors.length === 0) {
-    return [
-      required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"),
-    ];
+    const rule = "at least one clusterRoleSelector required if aggregationRule is non-nil";
+    return [required(path, rule)];
   }
   return selectors.flatMap((each, index) => {
     const errors = validateLabelSelector(each, `${path}[${index}]`);

@@ -51,9 +51,8 @@ function validateAmount(
   if (!MODES.includes(allocationMode)) {
     errors.push(notSupported(`${path}.allocationMode`, allocationMode, MODES));
   } else if (allocationMode === "All" && count !== 0) {
-    errors.push(
-      invalid(`${path}.count`, count, "must not be specified when allocationMode is 'All'"),
-    );
+    const rule = "must not be specified when allocationMode is 'All'";
+    errors.push(invalid(`${path}.count`, count, rule));
   } else if (allocationMode === "ExactCount" && count <= 0) {
     errors.push(invalid(`${path}.count`, count, "must be greater than zero"));
   }

@@ -122,9 +122,8 @@ function validateStatus({ spec, status = {} }: ResourceClaim, old: ResourceClaim
     ),
   ];
   if (reservedFor.length > 0 && allocation === undefined) {
-    errors.push(
-      forbidden("status.reservedFor", "may not be specified when `allocated` is not set"),
-    );
+    const rule = "may not be specified when `allocated` is not set";
+    errors.push(forbidden("status.reservedFor", rule));
   }
   if (allocation === undefined) return errors;
   return [

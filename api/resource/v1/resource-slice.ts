@@ -138,9 +138,8 @@ function validateWhere({ spec }: ResourceSlice): FieldError[] {
   const errors: FieldError[] = [];
   const ways: string[] = [];
   if (nodeName === "") {
-    errors.push(
-      invalid("spec.nodeName", nodeName, "must be either unset or set to a non-empty string"),
-    );
+    const rule = "must be either unset or set to a non-empty string";
+    errors.push(invalid("spec.nodeName", nodeName, rule));
   } else if (nodeName !== undefined) {
     ways.push("`nodeName`");
     errors.push(...invalidBy(dnsSubdomain, "spec.nodeName", nodeName));

@@ -32,9 +32,8 @@ function validate(object: PriorityClass): FieldError[] {
       errors.push(forbidden("metadata.name", rule));
     }
   } else if (object.value > HIGHEST_OF_USERS) {
-    errors.push(
-      forbidden("value", `maximum allowed value of a user defined priority is ${HIGHEST_OF_USERS}`),
-    );
+    const rule = `maximum allowed value of a user defined priority is ${HIGHEST_OF_USERS}`;
+    errors.push(forbidden("value", rule));
   }
   return errors;
 }

@@ -126,9 +126,8 @@ function validateNode({ spec }: CSINode): FieldError[] {
     names.add(driver.name);
     if (driver.nodeID === "") errors.push(required(`${at}.nodeID`));
     if (Buffer.byteLength(driver.nodeID) > NODE_ID_BYTES_MAX) {
-      errors.push(
-        invalid(`${at}.nodeID`, driver.nodeID, `must be ${NODE_ID_BYTES_MAX} characters or less`),
-      );
+      const rule = `must be ${NODE_ID_BYTES_MAX} characters or less`;
+      errors.push(invalid(`${at}.nodeID`, driver.nodeID, rule));
     }
     const seen = new Set<string>();
     driver.topologyKeys?.forEach((key) => {

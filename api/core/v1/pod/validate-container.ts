@@ -109,9 +109,8 @@ function validateSubPath(mount: VolumeMount, at: string, list: string): FieldErr
   const errors = subPath === "" ? [] : descendingPath(subPath, `${list}.subPath`);
   if (subPathExpr === "") return errors;
   if (subPath !== "") {
-    errors.push(
-      invalid(`${at}.subPathExpr`, subPathExpr, "subPathExpr and subPath are mutually exclusive"),
-    );
+    const rule = "subPathExpr and subPath are mutually exclusive";
+    errors.push(invalid(`${at}.subPathExpr`, subPathExpr, rule));
   }
   return [...errors, ...descendingPath(subPathExpr, `${list}.subPathExpr`)];
 }
@@ -126,9 +125,8 @@ function validatePropagation(
   const path = `${list}.mountPropagation`;
   if (!PROPAGATIONS.includes(mode)) return [notSupported(path, mode, PROPAGATIONS)];
   if (mode !== "Bidirectional" || container.securityContext?.privileged === true) return [];
-  return [
-    forbidden(path, "Bidirectional mount propagation is available only to privileged containers"),
-  ];
+  const rule = "Bidirectional mount propagation is available only to privileged containers";
+  return [forbidden(path, rule)];
 }
 
 /** Recursion extends a read-only mount to those below it: one that is not cannot have it. */

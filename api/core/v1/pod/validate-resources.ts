@@ -197,7 +197,6 @@ function againstLimit(
     return [invalid(`${path}.requests`, request, `must be equal to ${name} limit of ${limit}`)];
   }
   if (order <= 0) return [];
-  return [
-    invalid(`${path}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`),
-  ];
+  const rule = `must be less than or equal to ${name} limit of ${limit}`;
+  return [invalid(`${path}.requests`, request, rule)];
 }

@@ -51,9 +51,8 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
     }
   } else if (operator === "Exists") {
     if (value !== "") {
-      errors.push(
-        invalid(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'"),
-      );
+      const rule = "value must be empty when `operator` is 'Exists'";
+      errors.push(invalid(`${path}.operator`, value, rule));
     }
   } else {
     const known = ["Equal", "Exists"];
@@ -82,9 +81,8 @@ function validateNodeRequirement(requirement: NodeSelectorRequirement, path: str
     case "In":
     case "NotIn":
       if (values.length === 0) {
-        errors.push(
-          required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'"),
-        );
+        const rule = "must be specified when `operator` is 'In' or 'NotIn'";
+        errors.push(required(`${path}.values`, rule));
       }
       break;
     case "Exists":

@@ -134,9 +134,8 @@ function validateHostNetwork(spec: PodSpec, path: string, isPod: boolean): Field
     eachOf(container.ports, `${place}.ports`, (port, at) => {
       const host = port.hostPort ?? 0;
       if ((!isPod && host === 0) || host === port.containerPort) return [];
-      return [
-        invalid(`${at}.hostPort`, host, "must match `containerPort` when `hostNetwork` is true"),
-      ];
+      const rule = "must match `containerPort` when `hostNetwork` is true";
+      return [invalid(`${at}.hostPort`, host, rule)];
     }),
   );
 }

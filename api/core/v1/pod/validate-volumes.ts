@@ -210,9 +210,8 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   const errors: FieldError[] = validateInTree(volume, path);
   const { emptyDir, hostPath, configMap, secret, downwardAPI, projected, csi, nfs, image } = volume;
   if (emptyDir?.sizeLimit !== undefined && parseQuantity(emptyDir.sizeLimit).nanos < 0n) {
-    errors.push(
-      forbidden(`${path}.emptyDir.sizeLimit`, "SizeLimit field must be a valid resource quantity"),
-    );
+    const rule = "SizeLimit field must be a valid resource quantity";
+    errors.push(forbidden(`${path}.emptyDir.sizeLimit`, rule));
   }
   if (hostPath !== undefined) errors.push(...validateHostPath(hostPath, `${path}.hostPath`));
   if (configMap !== undefined) {

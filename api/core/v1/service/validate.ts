@@ -107,9 +107,8 @@ function validateType({ spec }: Service): FieldError[] {
   const none = spec.clusterIPs?.[0] === "None";
   const errors: FieldError[] = [];
   if ((type === "LoadBalancer" || type === "NodePort") && none) {
-    errors.push(
-      invalid("spec.clusterIPs[0]", "None", `may not be set to 'None' for ${type} services`),
-    );
+    const rule = `may not be set to 'None' for ${type} services`;
+    errors.push(invalid("spec.clusterIPs[0]", "None", rule));
   }
   if (type === "ExternalName") {
     for (const name of ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] as const) {
@@ -214,9 +213,8 @@ function validatePolicies(service: Service): FieldError[] {
       errors.push(forbidden("spec.LoadBalancerSourceRanges", rule));
     }
     if (spec.loadBalancerClass !== undefined) {
-      errors.push(
-        forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'"),
-      );
+      const rule = "may only be used when `type` is 'LoadBalancer'";
+      errors.push(forbidden("spec.loadBalancerClass", rule));
     }
   }
   return errors;
