@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { killed } from "../../testing/killed.ts";
 
 /** A program of upstream's that runs until it is closed. Its output is in a file. */
 export class UpstreamProcess {
@@ -30,8 +30,6 @@ export class UpstreamProcess {
       const last = readFileSync(this.#log, "utf8").split("\n").slice(-10).join("\n");
       throw new Error(`${this.#program} ended: ${last}`);
     }
-    const gone = once(this.#child, "exit");
-    this.#child.kill("SIGKILL");
-    await gone;
+    await killed(this.#child);
   }
 }

@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { createWriteStream, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { nodeNetns } from "../../cli/apply/network.ts";
 import { clusterFiles } from "../../cli/pki/identities.ts";
 import { type ClusterConfig, configPath } from "../../cli/spec/config.ts";
 import { nodeCgroup, nodePaths } from "../../cli/spec/paths.ts";
+import { killed } from "../../testing/killed.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 
@@ -76,9 +76,7 @@ export class PartProcesses {
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`${part} had ended by itself:\n${readFileSync(this.logPath(part), "utf8")}`);
     }
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
+    await killed(child);
     this.#running.delete(part);
   }
 }

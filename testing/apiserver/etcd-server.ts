@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { freePort } from "../free-port.ts";
+import { killed } from "../killed.ts";
 import { waitFor } from "../wait.ts";
 
 /** A running etcd of the distribution, for tests. */
@@ -32,7 +33,7 @@ export async function startEtcd(program = "etcd"): Promise<EtcdServer> {
     url,
     client,
     async crash() {
-      await ended(child);
+      await killed(child);
       child = run(program, dir, url, peer);
       await answers();
     },
@@ -40,7 +41,7 @@ export async function startEtcd(program = "etcd"): Promise<EtcdServer> {
     resume: () => void child.kill("SIGCONT"),
     async close() {
       await client.close();
-      await ended(child);
+      await killed(child);
       await rm(dir, { recursive: true, force: true });
     },
   };
@@ -58,11 +59,4 @@ function run(program: string, dir: string, url: string, peer: string): ChildProc
   };
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
   return spawn(program, words, { stdio: "ignore" });
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    child.once("exit", () => resolve());
-    child.kill("SIGKILL");
-  });
 }

@@ -16,6 +16,7 @@ import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { testFolder } from "../../../testing/folders.ts";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 
@@ -42,10 +43,7 @@ function start(): void {
 }
 
 async function kill(): Promise<void> {
-  if (!driver || driver.exitCode !== null || driver.signalCode !== null) return;
-  const ended = new Promise((resolve) => driver?.once("exit", resolve));
-  driver.kill("SIGKILL");
-  await ended;
+  if (driver) await killed(driver);
 }
 
 type Use<R> = (

@@ -7,6 +7,7 @@ import { Status } from "@raft2kube/rpc/error.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { suiteFolder } from "../../../testing/folders.ts";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 import { bytes, shorthand } from "./fixture.ts";
@@ -20,13 +21,6 @@ afterAll(() => server?.kill("SIGKILL"));
 function startServer(): ChildProcess {
   const flags = ["--data-dir", dataDir, "--listen-client-urls", `unix://${socket}`];
   return spawnBundled(["store", ...flags], { stdio: "ignore" });
-}
-
-function killed(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    child.once("exit", () => resolve());
-    child.kill("SIGKILL");
-  });
 }
 
 /** Writes one key after another until the connection breaks; returns what was acknowledged. */

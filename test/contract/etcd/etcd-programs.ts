@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { PATIENT } from "./etcdctl.ts";
 
@@ -82,21 +83,13 @@ export async function startEtcd({ etcd }: EtcdRelease, dataDir: string): Promise
   try {
     await waitFor("etcd to answer", answers);
   } catch (thrown) {
-    await ended(server);
+    await killed(server);
     throw thrown;
   } finally {
     await client.close();
   }
-  return { endpoint, stop: () => ended(server) };
+  return { endpoint, stop: () => killed(server) };
 }
 
 /** etcd's default. Unused: a cluster of one member calls no peers. */
 const DEFAULT_PEER = "http://localhost:2380";
-
-function ended(server: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (server.exitCode !== null || server.signalCode !== null) return resolve();
-    server.once("exit", () => resolve());
-    server.kill("SIGKILL");
-  });
-}

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { BCRYPT_COST_MIN } from "@raft2kube/store/limits.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { killed } from "../../../testing/killed.ts";
 import { TestMembers } from "../../../testing/store/members.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { ETCD_34, ETCD_36 } from "./etcd-programs.ts";
@@ -152,15 +153,8 @@ export async function startEtcd(program: string, more: string[] = []): Promise<R
     endpoint,
     async stop() {
       await client.close();
-      await ended(server);
+      await killed(server);
       rmSync(dataDir, { recursive: true });
     },
   };
-}
-
-function ended(server: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    server.once("exit", () => resolve());
-    server.kill("SIGKILL");
-  });
 }

@@ -1,5 +1,4 @@
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 
@@ -69,10 +69,8 @@ export class SecureMembers {
   }
 
   /** Kills a member; `resume` starts it again with the state on its disk. */
-  async kill(member: SecureMember): Promise<void> {
-    const gone = once(member.process, "exit");
-    member.process.kill("SIGKILL");
-    await gone;
+  kill(member: SecureMember): Promise<void> {
+    return killed(member.process);
   }
 
   async resume(member: SecureMember): Promise<void> {

@@ -7,6 +7,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { killed } from "../../../testing/killed.ts";
 import { Proxy } from "../../../testing/store/proxy.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import type { LogState, PassWrites } from "./stalled-log.ts";
@@ -109,10 +110,7 @@ export class StallingMember {
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
+    if (child) await killed(child);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { killed } from "../../../testing/killed.ts";
 import { TestMembers } from "../../../testing/store/members.ts";
 import { waitFor } from "../../../testing/wait.ts";
 
@@ -57,7 +57,7 @@ export async function threeEtcds(program: string, more: string[] = []): Promise<
     ];
     return spawn(program, flags, { stdio: "ignore" });
   });
-  const stop = async (some: readonly ChildProcess[]) => void (await Promise.all(some.map(kill)));
+  const stop = async (some: readonly ChildProcess[]) => void (await Promise.all(some.map(killed)));
   const client = connectEtcd({ endpoints: [url(0)] });
   const answers = () => client.leaseLeases({ timeout_ms: 2_000 });
   const clock = systemClock();
@@ -71,11 +71,4 @@ export async function threeEtcds(program: string, more: string[] = []): Promise<
       rmSync(folder, { recursive: true });
     },
   };
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill("SIGKILL");
-  await gone;
 }

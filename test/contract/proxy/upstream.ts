@@ -13,6 +13,7 @@ import {
   startTestApiserver,
   type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
+import { killed } from "../../../testing/killed.ts";
 import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-network.ts";
 import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
 
@@ -88,9 +89,7 @@ export async function runKubeProxy(
   return {
     pid: child.pid ?? 0,
     async close() {
-      const gone = once(child, "exit");
-      child.kill("SIGKILL");
-      await gone;
+      await killed(child);
       await removeRules(mode, kubeconfig, dir);
     },
   };

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { once } from "node:events";
 import { openSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import type { KubeConnection } from "@raft2kube/client-kube/transport/credential
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -98,10 +98,7 @@ export class ControlPlane {
     for (const server of ["apiserver", "store"] as const) {
       const child = this.#children.get(server);
       this.#children.delete(server);
-      if (!child || child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = once(child, "exit");
-      child.kill("SIGKILL");
-      await ended;
+      if (child) await killed(child);
     }
   }
 

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { request } from "node:https";
@@ -14,6 +13,7 @@ import {
   type TestApiserver,
 } from "../../../../testing/apiserver/test-apiserver.ts";
 import { freePort } from "../../../../testing/free-port.ts";
+import { killed } from "../../../../testing/killed.ts";
 import { waitFor } from "../../../../testing/wait.ts";
 
 const BIN = join(import.meta.dirname, "../../../../.peers/bin");
@@ -63,16 +63,8 @@ async function start(): Promise<void> {
   admin = await api.credentials("admin", ["system:masters"]);
 }
 
-/** Kills a program that may have ended by itself. */
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill("SIGKILL");
-  await gone;
-}
-
 async function close(): Promise<void> {
-  for (const child of children.splice(0)) await end(child);
+  for (const child of children.splice(0)) await killed(child);
   await api.close();
   await etcd.close();
 }
@@ -298,7 +290,7 @@ describe.runIf(existsSync(METRICS))("metrics-server behind ours", () => {
     const { items } = await json<Metrics>(`${API}/nodes`);
     expect(items).toMatchObject([{ metadata: { name: "n1" }, usage: { memory: "1Gi" } }]);
     expect(kubelet.asked).toBeGreaterThan(asked);
-    await end(children.at(-1)!);
+    await killed(children.at(-1)!);
     await json(`${SERVICES}/${name}`, { method: "DELETE" });
     await waitFor(
       "our own metrics",

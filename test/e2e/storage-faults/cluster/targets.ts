@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { clusterFiles } from "../../../../cli/pki/identities.ts";
 import { type ClusterConfig, configPath } from "../../../../cli/spec/config.ts";
 import { nodePaths } from "../../../../cli/spec/paths.ts";
+import { killed } from "../../../../testing/killed.ts";
 import { killAll, type TestCluster } from "../../cluster.ts";
 import { PARTS, PartProcesses } from "../../part-processes.ts";
 
@@ -99,9 +99,7 @@ function attachingProcesses(cluster: TestCluster): Target[] {
         if (!child || child.exitCode !== null) {
           return `${name} had ended by itself:\n${readFileSync(log, "utf8").slice(-1_000)}`;
         }
-        const ended = once(child, "exit");
-        child.kill("SIGKILL");
-        return void (await ended);
+        return void (await killed(child));
       },
     };
   });
