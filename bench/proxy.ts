@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
@@ -18,6 +17,7 @@ import {
   startApi,
 } from "../test/contract/proxy/upstream.ts";
 import { IN_GUEST, quoted, runGuest } from "../test/guest/guest.ts";
+import { killed } from "../testing/killed.ts";
 import {
   ADDRESSES,
   CLUSTER_CIDR,
@@ -200,9 +200,7 @@ async function memoryOfOurs(
   await served(net, count);
   await delay(clock, REST_MS);
   const used = memoryOf(child.pid ?? 0);
-  const gone = once(child, "exit");
-  child.kill();
-  await gone;
+  await killed(child, "SIGTERM");
   await modeNamed(mode).remove();
   return used;
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { openSync } from "node:fs";
 import { join } from "node:path";
+import { killed } from "../../testing/killed.ts";
 import { bundleOf, cpu_ms, peer, ROOT } from "../apiserver/sides.ts";
 
 /** The sidecars of a driver, of one make. */
@@ -68,7 +68,5 @@ function start(
 
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended by itself`);
-  const exit = once(child, "exit");
-  child.kill("SIGKILL");
-  await exit;
+  await killed(child);
 }

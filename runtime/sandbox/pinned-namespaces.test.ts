@@ -11,6 +11,7 @@ import {
 } from "@raft2kube/proto/gen/cri.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
+import { killed } from "../../testing/killed.ts";
 import { createContainer } from "../container/create.ts";
 import { runtimePaths } from "../paths.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
@@ -40,10 +41,7 @@ afterEach(async () => {
 });
 
 async function end(): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, "exit");
-  child.kill("SIGKILL");
-  await exited;
+  await killed(child);
 }
 
 const inodeOf = (file: string) => statSync(file, { bigint: true }).ino;

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killed } from "../../testing/killed.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
@@ -22,9 +22,7 @@ function startPlugin(): ChildProcess {
 }
 
 async function killPlugin(): Promise<void> {
-  const ended = once(plugin, "exit");
-  plugin.kill("SIGTERM");
-  await ended;
+  await killed(plugin, "SIGTERM");
 }
 
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killed } from "../../testing/killed.ts";
 import { waitFor } from "../../testing/wait.ts";
 import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
@@ -52,9 +52,7 @@ async function startEtcd(): Promise<void> {
 }
 
 async function stopEtcd(): Promise<void> {
-  const ended = once(etcd, "exit");
-  etcd.kill("SIGTERM");
-  await ended;
+  await killed(etcd, "SIGTERM");
 }
 
 function etcdctl(...args: string[]) {

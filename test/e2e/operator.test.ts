@@ -1,10 +1,10 @@
 import { type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killed } from "../../testing/killed.ts";
 import { waitFor } from "../../testing/wait.ts";
 import { TestCluster } from "./cluster.ts";
 
@@ -175,9 +175,7 @@ describe.runIf(existsSync(PROGRAM))("an operator on controller-runtime", () => {
   it("the leader is killed, and the other copy goes on", async () => {
     const before = await cluster.ask(...leader);
     const child = copies.get("a")!;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
+    await killed(child);
     await cluster.ask("scale", "deployment/one", "--replicas=0");
     await cluster.until("another leader", leader, (name) => name !== "" && name !== before);
     await cluster.until("the site again", readyOf("one"), (text) => text === "True 1");

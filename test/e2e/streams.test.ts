@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killed } from "../../testing/killed.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
@@ -83,9 +84,7 @@ describe.each(transports)("kubectl over %s", (_, env) => {
     attached.stdout!.on("data", (chunk: Buffer) => (seen += chunk.toString()));
     attached.stdin!.write("hello\n");
     await expect.poll(() => seen).toContain("got hello");
-    const exited = once(attached, "exit");
-    attached.kill();
-    await exited;
+    await killed(attached, "SIGTERM");
   });
 
   it("port-forward carries requests, one after the other and together", async () => {
@@ -98,9 +97,7 @@ describe.each(transports)("kubectl over %s", (_, env) => {
     for (let i = 0; i < 5; i++) expect(await cluster.curl(url)).toBe("ok\n");
     const together = await Promise.all(Array.from({ length: 8 }, () => cluster.curl(url)));
     expect(new Set(together)).toEqual(new Set(["ok\n"]));
-    const exited = once(forwarding, "exit");
-    forwarding.kill();
-    await exited;
+    await killed(forwarding, "SIGTERM");
   });
 
   it("cp brings a file there and back", async () => {

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { once } from "node:events";
 import { openSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
@@ -8,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { freePort } from "../free-port.ts";
+import { killed } from "../killed.ts";
 import { waitFor } from "../wait.ts";
 import { startEtcd } from "./etcd-server.ts";
 import { impersonating, type SendJson, warningsIn } from "./send-json.ts";
@@ -46,9 +46,7 @@ export async function startUpstream(
   });
   const send: SendJson = (...words) => sendJson(port, ...words);
   const close = async () => {
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
+    await killed(child);
     await etcd?.close();
     await rm(dir, { recursive: true, force: true });
   };

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { freePort } from "../free-port.ts";
+import { killed } from "../killed.ts";
 import { waitFor } from "../wait.ts";
 import { type JsonSpans, readSpans, type TraceReceiver } from "./received-span.ts";
 
@@ -37,9 +37,7 @@ service:
   child.stderr.on("data", (text) => (output += text));
   const close = async () => {
     if (child.exitCode === null) {
-      const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      await ended;
+      await killed(child, "SIGTERM");
     }
     rmSync(dir, { recursive: true });
   };

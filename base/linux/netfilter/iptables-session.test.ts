@@ -5,6 +5,7 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { inTurn } from "../../../testing/drawn.ts";
+import { killed } from "../../../testing/killed.ts";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { withPrograms } from "../../../testing/programs.ts";
 import { waitFor } from "../../../testing/wait.ts";
@@ -299,9 +300,7 @@ describe.runIf(process.getuid?.() === 0).each(KINDS)(
       const [said] = (await once(owner.stdout, "data")) as [Buffer];
       const pid = Number(said);
       expect(isRunning(pid)).toBe(true);
-      const gone = once(owner, "exit");
-      owner.kill("SIGKILL");
-      await gone;
+      await killed(owner);
       await ended(pid);
     });
   },

@@ -12,6 +12,7 @@ import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { webRecipe } from "@raft2kube/runtime/build/web.ts";
 import { saveArchive } from "@raft2kube/runtime/image/archive.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import type { Implementation } from "./implementation.ts";
 import { BUSYBOX, CATATONIT } from "./ours.ts";
@@ -77,9 +78,7 @@ async function launch(host: RuntimeHost, mirrors: Mirrors): Promise<ChildProcess
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  const exited = once(child, "exit");
-  child.kill("SIGTERM");
-  await exited;
+  await killed(child, "SIGTERM");
 }
 
 /** Debian's containerd, as the measure. */

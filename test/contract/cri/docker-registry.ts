@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -8,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
 import { hostPlatform, MediaType } from "@raft2kube/runtime/image/manifest.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 
 /** A docker-registry on the loopback, which keeps what it is given under `directory`. */
@@ -53,9 +53,7 @@ export async function startDockerRegistry(
   return {
     domain,
     stop: async () => {
-      const exited = once(registry, "exit");
-      registry.kill();
-      await exited;
+      await killed(registry, "SIGTERM");
     },
   };
 }

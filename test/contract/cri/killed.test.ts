@@ -1,11 +1,11 @@
 import { type ChildProcess, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ImageService, PodSandboxState, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { identify } from "@raft2kube/runtime/process-identity.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { readyBundle, spawnBundled } from "../bundled.ts";
 import type { Served } from "./implementation.ts";
@@ -41,9 +41,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     await waitFor("the runtime with its images", built);
   }
   async function kill(signal: NodeJS.Signals): Promise<void> {
-    const exited = once(child, "exit");
-    child.kill(signal);
-    await exited;
+    await killed(child, signal);
   }
 
   beforeAll(async () => {

@@ -57,7 +57,8 @@ export async function threeEtcds(program: string, more: string[] = []): Promise<
     ];
     return spawn(program, flags, { stdio: "ignore" });
   });
-  const stop = async (some: readonly ChildProcess[]) => void (await Promise.all(some.map(killed)));
+  const stop = async (some: readonly ChildProcess[]) =>
+    void (await Promise.all(some.map((child) => killed(child))));
   const client = connectEtcd({ endpoints: [url(0)] });
   const answers = () => client.leaseLeases({ timeout_ms: 2_000 });
   const clock = systemClock();

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killed } from "../../../testing/killed.ts";
 import { waitFor } from "../../../testing/wait.ts";
 import { ours } from "../cri/ours.ts";
 import { Node } from "./fixture.ts";
@@ -44,9 +44,7 @@ describe.runIf(existsSync(COLLECTOR))("OpenTelemetry's collector", () => {
   });
   afterAll(async () => {
     if (collector.exitCode === null) {
-      const ended = once(collector, "exit");
-      collector.kill("SIGTERM");
-      await ended;
+      await killed(collector, "SIGTERM");
     }
     await node.close();
   });

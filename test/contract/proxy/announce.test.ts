@@ -1,5 +1,4 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
@@ -22,6 +21,7 @@ import {
   startTestApiserver,
   type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
+import { killed } from "../../../testing/killed.ts";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { Agent } from "../../../testing/network/node-network.ts";
 import { waitFor } from "../../../testing/wait.ts";
@@ -91,10 +91,7 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
 
   async function endProxy(name: Name, signal: NodeJS.Signals): Promise<void> {
     const child = proxies.get(name)!;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill(signal);
-    await gone;
+    await killed(child, signal);
   }
 
   beforeAll(async () => {
