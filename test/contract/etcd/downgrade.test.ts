@@ -1,5 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import {
   DowngradeRequest_DowngradeAction as Action,
   Maintenance,
@@ -15,9 +14,9 @@ import {
   threeMembers,
   upstream36,
 } from "./implementations.ts";
+import { recordedIn } from "./recorded.ts";
 
-/** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
-const RECORDED = join(import.meta.dirname, "recorded/downgrade.json");
+const recorded = recordedIn<string[]>("downgrade.json");
 
 /** Targets of a downgrade: permitted, refused, and invalid ones. */
 const TARGETS = [
@@ -74,22 +73,17 @@ async function casesOn(start: () => Promise<Running>): Promise<string[]> {
   }
 }
 
-const recorded = () => JSON.parse(readFileSync(RECORDED, "utf8")) as string[];
-
 describe("a downgrade is allowed, begun and ended as by etcd", () => {
   test.each([
     ["one member", served.start],
     ["a follower of three", threeMembers.start],
   ])("%s", async (_name, start) => {
-    expect(recorded().length).toBeGreaterThan(TARGETS.length);
-    expect(await casesOn(start)).toEqual(recorded());
+    expect(recorded.read().length).toBeGreaterThan(TARGETS.length);
+    expect(await casesOn(start)).toEqual(recorded.read());
   });
 });
 
 test.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", async () => {
   const lines = await casesOn(upstream36.start);
-  if (process.env.R2K_RECORD === "1") {
-    writeFileSync(RECORDED, `${JSON.stringify(lines, undefined, 1)}\n`);
-  }
-  expect(lines).toEqual(recorded());
+  recorded.check(lines);
 });

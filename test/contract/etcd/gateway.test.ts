@@ -1,5 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { CASES, type GatewayRequest } from "./gateway-cases.ts";
 import {
@@ -10,11 +9,10 @@ import {
   upstream,
   upstream36,
 } from "./implementations.ts";
-
-/** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
-const RECORDED = join(import.meta.dirname, "recorded/gateway.json");
+import { recordedIn } from "./recorded.ts";
 
 type Answered = { request: string; status: number; answers: unknown[] };
+const RECORDED = recordedIn<Answered[]>("gateway.json");
 
 /** Fields that differ from one cluster to the next, or with the time. */
 const OWN = /^(?:cluster_id|member_id|raft_term|ID|TTL|token)$/;
@@ -103,7 +101,7 @@ beforeAll(async () => {
 });
 
 describe("etcd 3.6.5's answers, as recorded", () => {
-  const recorded = JSON.parse(readFileSync(RECORDED, "utf8")) as Answered[];
+  const recorded = RECORDED.read();
   const same = CASES.filter(({ differs36 }) => differs36 === undefined);
   test.each(same)("$path $body", (request) => {
     const i = CASES.indexOf(request);
@@ -125,8 +123,5 @@ describe.runIf(existsSync(ETCD_PROGRAM))("etcd 3.4", () => {
 
 test.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", async () => {
   const theirs = await record(upstream36);
-  if (process.env.R2K_RECORD === "1") {
-    writeFileSync(RECORDED, `${JSON.stringify(theirs, undefined, 1)}\n`);
-  }
-  expect(theirs).toEqual(JSON.parse(readFileSync(RECORDED, "utf8")));
+  RECORDED.check(theirs);
 });

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
@@ -18,9 +17,8 @@ import {
   startEtcd,
   threeMembers,
 } from "./implementations.ts";
+import { recordedIn } from "./recorded.ts";
 
-/** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
-const RECORDED = join(import.meta.dirname, "recorded/hash-kv.json");
 const SEED = 7;
 const ROUNDS = 6;
 
@@ -115,13 +113,13 @@ async function sessionOn(start: () => Promise<Running>): Promise<Asked[]> {
   }
 }
 
-const recorded = () => JSON.parse(readFileSync(RECORDED, "utf8")) as Asked[];
+const recorded = recordedIn<Asked[]>("hash-kv.json");
 
 describe("HashKV", () => {
   test("is etcd's, for one member and for a follower of three", async () => {
-    expect(recorded().length).toBeGreaterThan(ROUNDS * 5);
-    expect(await sessionOn(served.start)).toEqual(recorded());
-    expect(await sessionOn(threeMembers.start)).toEqual(recorded());
+    expect(recorded.read().length).toBeGreaterThan(ROUNDS * 5);
+    expect(await sessionOn(served.start)).toEqual(recorded.read());
+    expect(await sessionOn(threeMembers.start)).toEqual(recorded.read());
   });
 });
 
@@ -143,10 +141,6 @@ describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6's own hashes", () => {
 
   test("are those recorded", async () => {
     const answers = await sessionOn(() => startEtcd(ETCD_36_PROGRAM));
-    if (process.env.R2K_RECORD === "1") {
-      const lines = answers.map((each) => JSON.stringify(each)).join(",\n");
-      writeFileSync(RECORDED, `[\n${lines}\n]\n`);
-    }
-    expect(answers).toEqual(recorded());
+    recorded.check(answers, `[\n${answers.map((each) => JSON.stringify(each)).join(",\n")}\n]`);
   });
 });

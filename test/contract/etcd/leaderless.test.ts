@@ -1,15 +1,14 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ETCD_36_PROGRAM, ETCD_PROGRAM } from "./implementations.ts";
 import { type Cases, leaderlessCases, titled } from "./leaderless-cases.ts";
 import { leaderlessMemberCases } from "./leaderless-member-cases.ts";
+import { recordedIn } from "./recorded.ts";
 import { type ThreeMembers, threeEtcds, threeOfOurs } from "./three-members.ts";
 
-/** Answers of etcd 3.6.5: `R2K_RECORD=1` records them again, where the built peer is. */
-const RECORDED = join(import.meta.dirname, "recorded/leaderless.json");
+const RECORDED = recordedIn<Cases>("leaderless.json");
 /** Answers of etcd 3.4 and 3.6.5 to changes of members. */
-const MEMBERS_RECORDED = join(import.meta.dirname, "recorded/leaderless-members.json");
+const MEMBERS_RECORDED = recordedIn<Cases>("leaderless-members.json");
 
 async function casesOf(
   starting: Promise<ThreeMembers>,
@@ -35,38 +34,29 @@ async function memberCasesOf(start: (strict: boolean) => Promise<ThreeMembers>):
 const ofEtcd = (program: string) =>
   memberCasesOf((strict) => threeEtcds(program, [`--strict-reconfig-check=${strict}`]));
 
-const recorded = (file: string) => JSON.parse(readFileSync(file, "utf8")) as Cases;
-
-function record(file: string, cases: Cases): void {
-  if (process.env.R2K_RECORD !== "1") return;
-  writeFileSync(file, `${JSON.stringify(cases, undefined, 1)}\n`);
-}
-
 describe("a member that has lost its leader", () => {
   test("answers as etcd's, with and without hasleader", async () => {
-    expect(await casesOf(threeOfOurs(), leaderlessCases)).toEqual(recorded(RECORDED));
+    expect(await casesOf(threeOfOurs(), leaderlessCases)).toEqual(RECORDED.read());
   });
 
   test("answers changes of members at once where etcd does, and waits where it does", async () => {
     const cases = await memberCasesOf((strict) => threeOfOurs({ looseReconfiguration: !strict }));
-    expect(cases).toEqual(recorded(MEMBERS_RECORDED));
+    expect(cases).toEqual(MEMBERS_RECORDED.read());
   });
 });
 
 describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", () => {
   test("without a leader", async () => {
     const cases = await casesOf(threeEtcds(ETCD_36_PROGRAM), leaderlessCases);
-    record(RECORDED, cases);
-    expect(cases).toEqual(recorded(RECORDED));
+    RECORDED.check(cases);
   });
 
   test("of changes of members without a leader", async () => {
     const cases = await ofEtcd(ETCD_36_PROGRAM);
-    record(MEMBERS_RECORDED, cases);
-    expect(cases).toEqual(recorded(MEMBERS_RECORDED));
+    MEMBERS_RECORDED.check(cases);
   });
 });
 
 test("etcd 3.4 says the same of changes of members", async () => {
-  expect(await ofEtcd(ETCD_PROGRAM)).toEqual(recorded(MEMBERS_RECORDED));
+  expect(await ofEtcd(ETCD_PROGRAM)).toEqual(MEMBERS_RECORDED.read());
 });

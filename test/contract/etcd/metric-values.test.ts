@@ -1,5 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { Election, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { expect, test } from "vitest";
@@ -12,11 +11,10 @@ import {
   served,
   upstream36,
 } from "./implementations.ts";
-
-/** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
-const RECORDED = join(import.meta.dirname, "recorded/metric-values.json");
+import { recordedIn } from "./recorded.ts";
 
 type Values = Record<string, unknown>;
+const recorded = recordedIn<Values>("metric-values.json");
 
 async function samplesOf({ endpoint }: Running, name: string): Promise<Map<string, number>> {
   const text = await (await fetch(`${endpoint}/metrics`)).text();
@@ -105,16 +103,11 @@ async function valuesOf(implementation: Implementation): Promise<Values> {
   }
 }
 
-const recorded = () => JSON.parse(readFileSync(RECORDED, "utf8")) as Values;
-
 test("keys and the cancelled streams are counted as etcd counts them", async () => {
-  expect(await valuesOf(served)).toEqual(recorded());
+  expect(await valuesOf(served)).toEqual(recorded.read());
 });
 
 test.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", async () => {
   const values = await valuesOf(upstream36);
-  if (process.env.R2K_RECORD === "1") {
-    writeFileSync(RECORDED, `${JSON.stringify(values, undefined, 1)}\n`);
-  }
-  expect(values).toEqual(recorded());
+  recorded.check(values);
 });

@@ -101,6 +101,14 @@ afterAll(async () => {
   net.close();
 });
 
+/** Runs a program of Node where the pods are. */
+const runAsPod = (script: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    inNetns(pods, () => {
+      execFile(process.execPath, ["-e", script], (thrown) => (thrown ? reject(thrown) : resolve()));
+    });
+  });
+
 /** Sends a datagram to each of `count` ports of the node: a new connection each. */
 function sendFrom(address: string, count: number, bytes = 1): Promise<void> {
   const script = `
@@ -111,11 +119,7 @@ function sendFrom(address: string, count: number, bytes = 1): Promise<void> {
       }
       socket.close();
     });`;
-  return new Promise((resolve, reject) => {
-    inNetns(pods, () => {
-      execFile(process.execPath, ["-e", script], (thrown) => (thrown ? reject(thrown) : resolve()));
-    });
-  });
+  return runAsPod(script);
 }
 
 /** Sends `count` datagrams to the port of the node's DNS, at an address of it. */
@@ -129,11 +133,7 @@ function flood(address: string, to: string, count: number): Promise<void> {
       }
       socket.close();
     });`;
-  return new Promise((resolve, reject) => {
-    inNetns(pods, () => {
-      execFile(process.execPath, ["-e", script], (thrown) => (thrown ? reject(thrown) : resolve()));
-    });
-  });
+  return runAsPod(script);
 }
 
 /** Opens `count` connections to the port of the node's kubelet, and leaves each. */
@@ -149,11 +149,7 @@ function connectFrom(address: string, count: number): Promise<void> {
         for (const socket of all) socket.destroy();
       }
     })();`;
-  return new Promise((resolve, reject) => {
-    inNetns(pods, () => {
-      execFile(process.execPath, ["-e", script], (thrown) => (thrown ? reject(thrown) : resolve()));
-    });
-  });
+  return runAsPod(script);
 }
 
 /** A counter of the node: of packets to ports without a socket, as nothing listens there. */
