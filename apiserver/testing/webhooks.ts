@@ -53,10 +53,8 @@ export class WebhookKit {
         const review = JSON.parse(body) as Review;
         const answer = this.answers.get(path.slice(1).split("?")[0]!);
         void Promise.resolve(answer?.(review) ?? {}).then((given) => {
-          const {
-            apiVersion,
-            request: { uid },
-          } = review;
+          const { apiVersion } = review;
+          const { uid } = review.request;
           const whole = { uid, allowed: true, ...given };
           if ("text" in given) return void response.end(given.text);
           response.end(JSON.stringify({ apiVersion, kind: "AdmissionReview", response: whole }));

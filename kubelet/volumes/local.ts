@@ -25,9 +25,7 @@ export function localPlugin(events: PodEventSink): VolumePlugin {
     name: "kubernetes.io~local-volume",
     supports: ({ claim }) => claim?.pv.spec.local !== undefined,
     async setUp(request) {
-      const {
-        spec: { claim, volume },
-      } = request;
+      const { claim, volume } = request.spec;
       const { local, volumeMode } = claim!.pv.spec;
       const { path } = local!;
       const claimed = volume.persistentVolumeClaim?.readOnly ?? false;

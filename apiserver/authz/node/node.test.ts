@@ -113,10 +113,8 @@ it("a Node is judged by what was stored, through whatever endpoint (CVE-2021-257
     expect([endpoint, put.status]).toEqual([endpoint, 403]);
     for (const type of types) {
       const headers = { "content-type": `application/${type}` };
-      const {
-        metadata: { labels },
-        spec,
-      } = evil;
+      const { spec } = evil;
+      const { labels } = evil.metadata;
       const body = { metadata: { labels }, spec };
       const patched = await asNode(`${path}${endpoint}`, { method: "PATCH", body, headers });
       expect([endpoint, type, patched.status]).toEqual([endpoint, type, 403]);

@@ -19,10 +19,8 @@ const FIRST = {
 };
 
 it("a state of the format's first release has file systems and single snapshots", () => {
-  const {
-    volumes: { v1, v2 },
-    snapshots: { s1 },
-  } = FIRST;
+  const { v1, v2 } = FIRST.volumes;
+  const { s1 } = FIRST.snapshots;
   expect(hostPathSchema.parse(FIRST)).toEqual({
     volumes: { v1: { ...v1, block: false }, v2: { ...v2, block: false } },
     snapshots: { s1: { ...s1, block: false } },

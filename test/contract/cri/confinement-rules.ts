@@ -75,10 +75,8 @@ function deviceRules(bench: Bench): void {
   });
 
   test("the machine's console is not a container's, also after an update", async () => {
-    const {
-      pods,
-      served: { runtime },
-    } = bench;
+    const { pods } = bench;
+    const { runtime } = bench.served;
     const id = await startWith(bench, {});
     const opens = "rm -f /c; mknod /c c 5 1 && (: > /c) 2>&1 || true";
     expect(await pods.shell(id, opens)).toMatch(/not permitted|denied/);

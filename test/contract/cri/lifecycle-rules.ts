@@ -5,10 +5,8 @@ import type { Bench } from "./suite.ts";
 export function lifecycleRules(bench: Bench): void {
   describe("containers", () => {
     test("one is created, runs, ends with its code, and is removed", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const pod = await pods.run({ hostNetwork: true });
       const containerId = await pods.create(pod, { command: ["sh", "-c", "exit 3"] });
       expect((await pods.status(containerId)).state).toBe(ContainerState.CONTAINER_CREATED);
@@ -23,10 +21,8 @@ export function lifecycleRules(bench: Bench): void {
     });
 
     test("a command that is not there fails to start, and the container says why", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const pod = await pods.run({ hostNetwork: true });
       const containerId = await pods.create(pod, { command: ["/no/such/program"] });
       await expect(runtime.startContainer({ containerId })).rejects.toThrow(/no such file/i);
@@ -38,10 +34,8 @@ export function lifecycleRules(bench: Bench): void {
     });
 
     test("of two that are created at once with one name one is refused", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const pod = await pods.run({ hostNetwork: true });
       const made = await Promise.allSettled([pods.create(pod), pods.create(pod)]);
       expect(made.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);

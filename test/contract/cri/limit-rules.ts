@@ -27,10 +27,8 @@ function resourceRules(bench: Bench): void {
   );
 
   test("limits are set, and change while it runs", async () => {
-    const {
-      pods,
-      served: { runtime },
-    } = bench;
+    const { pods } = bench;
+    const { runtime } = bench.served;
     const pod = await pods.run({ hostNetwork: true });
     const containerId = await pods.start(pod, {
       config: { linux: { resources: { memoryLimitInBytes: 32 << 20, cpuShares: 512 } } },
@@ -47,10 +45,8 @@ function resourceRules(bench: Bench): void {
 
 function statisticsRules(bench: Bench): void {
   test("statistics of a container that has ended count what it left on the disk", async () => {
-    const {
-      pods,
-      served: { runtime },
-    } = bench;
+    const { pods } = bench;
+    const { runtime } = bench.served;
     const pod = await pods.run({ hostNetwork: true });
     const command = ["dd", "if=/dev/zero", "of=/file", "bs=1M", "count=2"];
     const containerId = await pods.start(pod, { command });
@@ -64,10 +60,8 @@ function statisticsRules(bench: Bench): void {
   });
 
   test.runIf(bench.implementation.knows.cgroups)("statistics count what it uses", async () => {
-    const {
-      pods,
-      served: { runtime },
-    } = bench;
+    const { pods } = bench;
+    const { runtime } = bench.served;
     const pod = await pods.run({ hostNetwork: true });
     const command = ["sh", "-c", "dd if=/dev/zero of=/file bs=1M count=2; while :; do :; done"];
     const containerId = await pods.start(pod, { command });

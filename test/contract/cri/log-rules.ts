@@ -19,10 +19,8 @@ export function logRules(bench: Bench): void {
     });
 
     test("a renamed log is opened again on request", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const pod = await pods.run({ hostNetwork: true });
       const script = "while true; do echo tick; sleep 0.05; done";
       const containerId = await pods.start(pod, { command: ["sh", "-c", script] });

@@ -6,10 +6,8 @@ import type { Bench } from "./suite.ts";
 export function portForwardRules(bench: Bench): void {
   describe("port-forward", () => {
     test("reaches a port inside the pod", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const podSandboxId = await pods.run();
       await pods.start(podSandboxId, { image: "r2k.local/web:1", config: { command: [] } });
       const get = async () => {
@@ -23,10 +21,8 @@ export function portForwardRules(bench: Bench): void {
     });
 
     test("reports that no process listens", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const podSandboxId = await pods.run();
       const { url } = await runtime.portForward({ podSandboxId, port: [81] });
       expect((await forwarded(url, 81, "x")).error).toMatch(/refused|ECONNREFUSED/);

@@ -12,10 +12,8 @@ import type { Bench } from "./suite.ts";
 export function startingRules(bench: Bench): void {
   describe("a container that is being started", () => {
     test("has ended once StopContainer has answered", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const pod = await pods.run({ hostNetwork: true });
       const containerId = await pods.create(pod);
       const starting = runtime.startContainer({ containerId });
@@ -39,10 +37,8 @@ export function startingRules(bench: Bench): void {
     });
 
     test("ends with its sandbox", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const pod = await pods.run({ hostNetwork: true });
       const containerId = await pods.create(pod);
       const starting = runtime.startContainer({ containerId });

@@ -17,10 +17,8 @@ export function stopRules(bench: Bench): void {
 
   describe("stopping containers", () => {
     test("stopping sends the signal, waits, then kills", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const pod = await pods.run({ hostNetwork: true });
       const polite = await pods.start(pod, { command: trapping("exit 7") });
       await trapped(polite);
@@ -39,10 +37,8 @@ export function stopRules(bench: Bench): void {
     });
 
     test("a stop that its caller gives up kills nothing: the next one's timeout holds", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
+      const { pods } = bench;
+      const { runtime } = bench.served;
       const pod = await pods.run({ hostNetwork: true });
       const containerId = await pods.start(pod, { command: trapping("echo > /tmp/asked") });
       await trapped(containerId);
