@@ -128,8 +128,10 @@ export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
  */
 function replaceStatus(object: KubeObject, old: KubeObject): void {
   // lab:21 begin replace-status
-  const { status, metadata } = object as Fields;
-  const { managedFields, resourceVersion } = metadata;
+  const {
+    status,
+    metadata: { managedFields, resourceVersion },
+  } = object as Fields;
   const fields = object as unknown as Record<string, unknown>;
   for (const name of Object.keys(fields)) delete fields[name];
   Object.assign(object, cloneObject(old));
