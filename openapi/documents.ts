@@ -65,15 +65,15 @@ function parameter({ name, in: place, type, description }: Parameter, dialect: D
   return dialect === "v2" ? { ...head, ...typed } : { ...head, schema: typed };
 }
 
+function bodyOf({ body, method }: Operation, definitions: Definitions): Json | undefined {
+  if (body !== undefined) return definitions.reference(body);
+  return method === "patch" ? { type: "object" } : undefined;
+}
+
 function operationV2(operation: Operation, { definitions, tag, types }: Common): Json {
   const parameters = operation.parameters.map((each) => parameter(each, "v2"));
   const patch = operation.method === "patch";
-  const schema =
-    operation.body === undefined
-      ? patch
-        ? { type: "object" }
-        : undefined
-      : definitions.reference(operation.body);
+  const schema = bodyOf(operation, definitions);
   if (schema !== undefined) {
     const required = operation.method === "delete" ? {} : { required: true };
     parameters.push({ name: "body", in: "body", ...required, schema });
@@ -93,12 +93,7 @@ function operationV2(operation: Operation, { definitions, tag, types }: Common):
 
 function operationV3(operation: Operation, { definitions, tag, types }: Common): Json {
   const patch = operation.method === "patch";
-  const schema =
-    operation.body === undefined
-      ? patch
-        ? { type: "object" }
-        : undefined
-      : definitions.reference(operation.body);
+  const schema = bodyOf(operation, definitions);
   const content = (types: readonly string[], value: Json): Json =>
     Object.fromEntries(types.map((each) => [each, { schema: value }]));
   return {
