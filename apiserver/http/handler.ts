@@ -6,6 +6,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Rotation } from "@raft2kube/std/rotation.ts";
+import { sourceOf } from "@raft2kube/streaming/paced-socket.ts";
 import { socketOf } from "../authn/client-certificate.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
 import { ownerOfConnection } from "../authn/owner.ts";
@@ -53,7 +54,8 @@ export class Handler implements RequestListener {
     // A request that was already answered in full is not cancelled.
     const leave = () => void (isFinished(response) || gone.abort());
     response.on("close", leave);
-    upgrade?.socket.on("close", () => gone.abort());
+    // A paced connection emits no close before its end is read, which is after the answer.
+    if (upgrade) sourceOf(upgrade.socket).on("close", () => gone.abort());
     try {
       const context = newContext(request, response, upgrade, gone.signal);
       if (context === "malformed") return refuseTarget(response);

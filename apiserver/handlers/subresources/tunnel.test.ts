@@ -25,6 +25,8 @@ let agrees = true;
 let redirects = false;
 /** The status by which the node refuses each request. */
 let refuses: number | undefined;
+/** Whether the node takes each request for an upgrade and never answers it. */
+let hangs = false;
 /** The node's last bytes, and how it ends the connection. */
 let breaksOff: { words: string; leave: "end" | "destroy" } | undefined;
 /** The protocols of WebSocket that it was offered. */
@@ -94,7 +96,9 @@ async function startNode(ca: KeyPair = api.ca): Promise<Server> {
     asked.push(`${incoming.method} ${incoming.url} ${known}`);
     const protocol = incoming.headers["sec-websocket-protocol"];
     if (protocol !== undefined) protocols.push(protocol);
-    if (redirects) {
+    if (hangs) {
+      socket.resume().on("end", () => socket.end());
+    } else if (redirects) {
       socket.end(
         `HTTP/1.1 302 Found\r\nLocation: ${api.server}/api/v1/secrets\r\n` +
           "Content-Length: 5\r\n\r\nmoved",
@@ -152,6 +156,19 @@ it("exec becomes a tunnel to the pod's kubelet, with the apiserver's own credent
   expect(asked).toEqual([`POST ${path} authorized`]);
   socket.end();
   await ended;
+});
+
+it("a client that leaves before the kubelet answers ends the connection to it", async () => {
+  asked = [];
+  hangs = true;
+  const { socket } = open();
+  const taken = once(node, "upgrade") as Promise<[unknown, TLSSocket]>;
+  socket.write(`POST ${NS}/pods/p/exec?command=sh&stdout=true HTTP/1.1\r\n${UPGRADE}`);
+  const [, backend] = await taken;
+  const closed = once(backend, "close");
+  socket.destroy();
+  await closed;
+  hangs = false;
 });
 
 it("switches are read as Python's clients write them too: True, False", async () => {
