@@ -60,12 +60,10 @@ export class DefaultServiceCidr implements Controller {
     const { spec, status } = stored;
     const isOurs = spec.cidrs?.length === 1 && spec.cidrs[0] === cidrs[0];
     if (!isOurs) {
-      await this.#report(
-        stored,
-        "KubernetesDefaultServiceCIDRInconsistent",
+      const message =
         `The default ServiceCIDR ${(spec.cidrs ?? []).join(",")} does not match the controller ` +
-          `flag configurations ${cidrs.join(",")}`,
-      );
+        `flag configurations ${cidrs.join(",")}`;
+      await this.#report(stored, "KubernetesDefaultServiceCIDRInconsistent", message);
       return;
     }
     const known = status?.conditions?.find(({ type }) => type === "Ready");

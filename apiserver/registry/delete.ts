@@ -91,12 +91,10 @@ export function checkPreconditions(
       const compared = `${what} in precondition: ${asked}, ${what} in object meta: ${actual}`;
       return conflict(resource.subject, name, `Precondition failed: ${compared}`);
     }
-    return conflict(
-      { group, name: kind },
-      name,
+    const message =
       `the ${what} in the precondition (${asked}) does not match the ${what} in record ` +
-        `(${actual}). The object might have been ${why}`,
-    );
+      `(${actual}). The object might have been ${why}`;
+    return conflict({ group, name: kind }, name, message);
   };
   if (request.uid !== undefined && request.uid !== uid) {
     throw mismatch("UID", request.uid, uid, "deleted and then recreated");

@@ -251,13 +251,11 @@ function uidConflict(
 ) {
   const whole = keyOf(resource.kind, update.namespace, update.name);
   const key = dryRun ? whole.slice(REGISTRY_ROOT.length) : whole;
-  return conflict(
-    resource.subject,
-    update.name,
+  const why =
     `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, ` +
-      "AdditionalErrorMsg: Precondition failed: " +
-      `UID in precondition: ${asked}, UID in object meta: ${actual}`,
-  );
+    "AdditionalErrorMsg: Precondition failed: " +
+    `UID in precondition: ${asked}, UID in object meta: ${actual}`;
+  return conflict(resource.subject, update.name, why);
 }
 
 /** An object being deleted that nothing holds any longer: the update that freed it removes it. */

@@ -53,9 +53,7 @@ async function compileXstate(dir: string): Promise<string> {
     return library;
   } catch (cause) {
     const what = "this processor's AMX state needs a small library for guests, which is not there";
-    throw new CommandError("NO_GUESTS", `${what}: ${messageOf(cause)}`, {
-      remedy: "apt-get install gcc libc6-dev",
-      cause,
-    });
+    const why = `${what}: ${messageOf(cause)}`;
+    throw new CommandError("NO_GUESTS", why, { remedy: "apt-get install gcc libc6-dev", cause });
   }
 }

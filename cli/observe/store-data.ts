@@ -26,16 +26,14 @@ export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void
   if (hasData && state !== undefined && !hasMajority(config, folders)) checkEachMember(folders);
   if (hasData || isAccepted || state === undefined) return;
   const { path, stats } = state;
-  throw new CommandError(
-    "STORE_GONE",
+  const why =
     `${data} has no data, but this cluster has run: ${path} is of ${stats.mtime.toISOString()}, ` +
-      `${clusterFiles(config).pkiDir} has its certificates; all its objects are lost`,
-    {
-      remedy:
-        `restore ${storeDir(config)} from a backup; or start with an empty store, which ` +
-        `removes nothing else: r2k start --new-store --name ${config.name}`,
-    },
-  );
+    `${clusterFiles(config).pkiDir} has its certificates; all its objects are lost`;
+  throw new CommandError("STORE_GONE", why, {
+    remedy:
+      `restore ${storeDir(config)} from a backup; or start with an empty store, which ` +
+      `removes nothing else: r2k start --new-store --name ${config.name}`,
+  });
 }
 
 function foldersOf(config: ClusterConfig): string[] {

@@ -27,10 +27,8 @@ export function parseCertificate(path: string, text: string): X509Certificate {
   try {
     return new X509Certificate(text);
   } catch (cause) {
-    throw new CommandError("BAD_CERTIFICATE", `${path} has no certificate in PEM`, {
-      remedy: "put it back",
-      cause,
-    });
+    const why = `${path} has no certificate in PEM`;
+    throw new CommandError("BAD_CERTIFICATE", why, { remedy: "put it back", cause });
   }
 }
 

@@ -56,10 +56,8 @@ function versionsOf(json: Json): CniVersion[] {
   if (bad !== undefined) throw new CniError("invalid-config", '"cniVersion" is not a string');
   const spoken = CNI_VERSIONS.filter((version) => named.includes(version));
   if (spoken.length > 0) return spoken.filter(isCniVersion);
-  throw new CniError(
-    "incompatible-version",
-    `CNI ${named.join(", ")} is not supported; supported are ${CNI_VERSIONS.join(", ")}`,
-  );
+  const why = `CNI ${named.join(", ")} is not supported; supported are ${CNI_VERSIONS.join(", ")}`;
+  throw new CniError("incompatible-version", why);
 }
 
 function parsePlugin(plugin: unknown, index: number): PluginConfig {

@@ -34,8 +34,6 @@ export function negotiate(
   const support = odd
     ? `plugin ${odd.type} supports ${odd.supported.join(", ")}`
     : plugins.map((p) => `${p.type}: ${p.supported.join(", ")}`).join("; ");
-  throw new CniError(
-    "incompatible-version",
-    `no common CNI version: the list allows ${allowed.join(", ")}; ${support}`,
-  );
+  const why = `no common CNI version: the list allows ${allowed.join(", ")}; ${support}`;
+  throw new CniError("incompatible-version", why);
 }

@@ -133,10 +133,8 @@ function networkOf({ instruction, options }: Doing): string {
   const own = instruction.flags.get("network")?.at(-1);
   if (own === undefined || own === "default") return options.network;
   if (own === "none" || own === options.network) return own;
-  throw badLine(
-    instruction.line,
-    `--network=${own} is not allowed: build --network ${own} allows it`,
-  );
+  const why = `--network=${own} is not allowed: build --network ${own} allows it`;
+  throw badLine(instruction.line, why);
 }
 
 /** The words of COPY: sources, and the destination last. */

@@ -126,10 +126,8 @@ export class Networks {
     const subnet = wish.subnet ?? this.#freeSubnet();
     const prefix = SUBNET.exec(subnet)?.[1];
     if (prefix === undefined || !ipOf(`${prefix}.0`)) {
-      throw new RuntimeError(
-        "invalid-argument",
-        `${subnet} is no range of IPv4 such as 10.5.1.0/24`,
-      );
+      const why = `${subnet} is no range of IPv4 such as 10.5.1.0/24`;
+      throw new RuntimeError("invalid-argument", why);
     }
     const taken = this.#overlapping(subnet);
     if (taken) {

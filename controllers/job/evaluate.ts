@@ -216,10 +216,8 @@ function endedByIndexes(
     conditionOf("FailureTarget", reason, message, now_ms);
   const failures = failed === undefined ? 0 : total(failed);
   if (failures > maxFailedIndexes) {
-    return failure(
-      "MaxFailedIndexesExceeded",
-      "Job has exceeded the specified maximal number of failed indexes",
-    );
+    const why = "Job has exceeded the specified maximal number of failed indexes";
+    return failure("MaxFailedIndexesExceeded", why);
   }
   if (failures > 0 && failures + total(succeeded) >= completions) {
     return failure("FailedIndexes", "Job has failed indexes");

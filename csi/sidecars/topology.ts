@@ -100,10 +100,8 @@ function assertSomeAllowed(
 ): void {
   const { allowedTopologies: terms = [] } = translateClass(storageClass);
   if (terms.length === 0 || topologies.some((each) => isAllowed(storageClass, each))) return;
-  throw new ProvisioningError(
-    "NotAllowed",
-    `no node with driver ${driverName} is in allowed topologies: ${shown(storageClass)}`,
-  );
+  const why = `no node with driver ${driverName} is in allowed topologies: ${shown(storageClass)}`;
+  throw new ProvisioningError("NotAllowed", why);
 }
 
 function shown(storageClass: StorageClass): string {

@@ -127,12 +127,10 @@ class Planner {
       const { namespace = "" } = ingress.metadata;
       for (const host of new Set(hostsOf(ingress))) {
         if (this.#owners.get(host) !== namespace || recorded.has(host)) continue;
-        this.#refuse(
-          ingress,
-          "HostNotRecorded",
+        const message =
           `host ${host || "(none)"}: the record is full; ` +
-            "after a restart of the controller the oldest Ingress has it",
-        );
+          "after a restart of the controller the oldest Ingress has it";
+        this.#refuse(ingress, "HostNotRecorded", message);
       }
     }
   }

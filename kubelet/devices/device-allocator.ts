@@ -236,8 +236,6 @@ export class DeviceAllocator implements DeviceManager {
 }
 
 function refused(why: string): AdmissionError {
-  return new AdmissionError(
-    "UnexpectedAdmissionError",
-    `Allocate failed due to ${why}, which is unexpected`,
-  );
+  const message = `Allocate failed due to ${why}, which is unexpected`;
+  return new AdmissionError("UnexpectedAdmissionError", message);
 }

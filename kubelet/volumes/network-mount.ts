@@ -30,12 +30,10 @@ export async function requireLocal(
   const requireOf = (real: string) => {
     const mount = mountOf(real, listed);
     if (!mount || mount.device === device || !isNetworkType(mount.type)) return;
-    throw new VolumeError(
-      "NotSupported",
+    const why =
       `${what}: it is mounted from ${mount.source} by ${mount.type}, and a server that does not ` +
-        "answer would stop the kubelet",
-      { remedy },
-    );
+      "answer would stop the kubelet";
+    throw new VolumeError("NotSupported", why, { remedy });
   };
   const real = join(parent, basename(path));
   requireOf(real);

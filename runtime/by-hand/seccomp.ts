@@ -46,10 +46,8 @@ export function openSeccomp(): void {
   try {
     found = koffi.load("libseccomp.so.2");
   } catch (cause) {
-    throw new ByHandError("failed-precondition", "linux.seccomp needs libseccomp.so.2", {
-      cause,
-      remedy: "install libseccomp2",
-    });
+    const why = "linux.seccomp needs libseccomp.so.2";
+    throw new ByHandError("failed-precondition", why, { cause, remedy: "install libseccomp2" });
   }
   library = {
     init: found.func("void *seccomp_init(uint32_t action)"),

@@ -140,16 +140,12 @@ export class BlobStore {
       const digest = hashing.digest();
       const { size } = hashing;
       if (expected.digest !== undefined && digest !== expected.digest) {
-        throw new RuntimeError(
-          "failed-precondition",
-          `content has digest ${digest}, expected ${expected.digest}`,
-        );
+        const why = `content has digest ${digest}, expected ${expected.digest}`;
+        throw new RuntimeError("failed-precondition", why);
       }
       if (expected.size !== undefined && size !== expected.size) {
-        throw new RuntimeError(
-          "failed-precondition",
-          `${digest} has ${size} bytes, expected ${expected.size}`,
-        );
+        const why = `${digest} has ${size} bytes, expected ${expected.size}`;
+        throw new RuntimeError("failed-precondition", why);
       }
       await this.#publish(temporary, digest);
       return { digest, size };

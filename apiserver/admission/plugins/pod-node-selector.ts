@@ -43,10 +43,8 @@ export function podNodeSelector(context: AdmissionContext): AdmissionPlugin {
       ([name, value]) => nodeSelector[name] !== undefined && nodeSelector[name] !== value,
     );
     if (contradicts) {
-      throw refusal(
-        request,
-        "pod node label selector conflicts with its namespace node label selector",
-      );
+      const why = "pod node label selector conflicts with its namespace node label selector";
+      throw refusal(request, why);
     }
     const allowed = labelsIn(selectors[request.namespace] ?? "");
     const isAllowed =

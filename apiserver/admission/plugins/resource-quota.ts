@@ -215,8 +215,6 @@ function checkAsked(request: AdmissionRequest, quota: Quota, hard: Readonly<Amou
       return names.length === 0 ? [] : [`${name} for: ${names.join(",")}`];
     });
   if (missing.length === 0) return;
-  throw refusal(
-    request,
-    `failed quota: ${quota.metadata.name}: must specify ${missing.join("; ")}`,
-  );
+  const why = `failed quota: ${quota.metadata.name}: must specify ${missing.join("; ")}`;
+  throw refusal(request, why);
 }

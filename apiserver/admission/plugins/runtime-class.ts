@@ -71,10 +71,8 @@ function setScheduling(request: AdmissionRequest, { scheduling }: RuntimeClass):
   for (const [key, value] of Object.entries(scheduling.nodeSelector ?? {})) {
     if (Object.hasOwn(selector, key) && selector[key] !== value) {
       const ofClass = `runtimeClass.scheduling.nodeSelector[${key}] = ${value}`;
-      throw refusal(
-        request,
-        `conflict: ${ofClass}; pod.spec.nodeSelector[${key}] = ${selector[key]}`,
-      );
+      const why = `conflict: ${ofClass}; pod.spec.nodeSelector[${key}] = ${selector[key]}`;
+      throw refusal(request, why);
     }
   }
   const whole = { ...selector, ...scheduling.nodeSelector };

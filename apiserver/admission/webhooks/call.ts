@@ -124,12 +124,10 @@ export class HookCalls {
     }
     const version = reviewVersionOf(webhook.admissionReviewVersions);
     if (version === undefined) {
-      throw new CallingError(
-        webhook,
+      const why =
         "could not create admission objects: webhook does not " +
-          "accept known AdmissionReview versions (v1, v1beta1)",
-        400,
-      );
+        "accept known AdmissionReview versions (v1, v1beta1)";
+      throw new CallingError(webhook, why, 400);
     }
     const timeout_ms = Math.min(timeoutSeconds * MS_PER_S, this.#leftOf(request));
     if (timeout_ms <= 0) throw outOfTime();

@@ -96,13 +96,11 @@ function checkBindable(resource: Resource, name: string, pod: Pod, binding: Bind
   for (const [field, title] of PRECONDITIONS) {
     const wanted = binding.metadata[field];
     if (!wanted || wanted === pod.metadata[field]) continue;
-    throw conflict(
-      resource.subject,
-      name,
+    const why =
       `StorageError: invalid object, Code: 4, Key: ${keyOf(resource.kind, namespace, name)}, ` +
-        "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: " +
-        `${title} in precondition: ${wanted}, ${title} in object meta: ${pod.metadata[field]}`,
-    );
+      "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: " +
+      `${title} in precondition: ${wanted}, ${title} in object meta: ${pod.metadata[field]}`;
+    throw conflict(resource.subject, name, why);
   }
   if (pod.metadata.deletionTimestamp !== undefined) {
     throw conflict(PART, name, `pod ${name} is being deleted, cannot be assigned to a host`);

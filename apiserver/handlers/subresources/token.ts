@@ -170,12 +170,10 @@ async function boundObject(
   const object = await resource.store.find<KubeObject>(namespace, name);
   if (object === undefined) throw notFound(resource.subject, name);
   if (bound.uid && bound.uid !== object.metadata.uid) {
-    throw conflict(
-      { group: "", name: resource.kind.kind },
-      name,
+    const why =
       `the UID in the bound object reference (${bound.uid}) does not match the UID in record. ` +
-        "The object might have been deleted and then recreated",
-    );
+      "The object might have been deleted and then recreated";
+    throw conflict({ group: "", name: resource.kind.kind }, name, why);
   }
   return object;
 }

@@ -124,16 +124,12 @@ function leakOf(address: IpAddress, byKey: ReadonlyMap<string, Service>): Leak |
   }
   const service = byKey.get(parent);
   if (service === undefined) {
-    return leak(
-      "IPAddressNotAllocated",
-      `IPAddress: ${name} for Service ${parent} appears to have leaked: cleaning up`,
-    );
+    const why = `IPAddress: ${name} for Service ${parent} appears to have leaked: cleaning up`;
+    return leak("IPAddressNotAllocated", why);
   }
   if (addressesOf(service).includes(name)) return undefined;
-  return leak(
-    "IPAddressWrongReference",
-    `IPAddress: ${name} for Service ${parent} has a wrong reference; cleaning up`,
-  );
+  const why = `IPAddress: ${name} for Service ${parent} has a wrong reference; cleaning up`;
+  return leak("IPAddressWrongReference", why);
 }
 
 function addressesOf(service: Service): readonly string[] {

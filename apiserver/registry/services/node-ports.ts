@@ -94,12 +94,10 @@ export class NodePorts {
   ): number[] {
     for (const port of wanted) {
       if (port < this.#from || port > this.#to) {
-        throw refusal(
-          service,
-          port,
+        const why =
           `provided port is not in the valid range. ` +
-            `The range of valid ports is ${this.#from}-${this.#to}`,
-        );
+          `The range of valid ports is ${this.#from}-${this.#to}`;
+        throw refusal(service, port, why);
       }
       if (used.has(port)) throw refusal(service, port, "provided port is already allocated");
     }
