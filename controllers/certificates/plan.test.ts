@@ -55,6 +55,13 @@ describe("signingProblem", () => {
       CLIENT_USAGES,
       "common name",
     ],
+    [
+      "not with a name that no Node can have",
+      KUBELET_CLIENT,
+      { commonName: "system:node:N1" },
+      CLIENT_USAGES,
+      "common name",
+    ],
     ["not to serve", KUBELET_CLIENT, {}, SERVER_USAGES, "client auth"],
     ["not to serve besides", KUBELET_CLIENT, {}, [...CLIENT_USAGES, "server auth"], "server auth"],
     [

@@ -4,6 +4,7 @@ import type {
 } from "@raft2kube/api/gen/certificates/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import type { RequestSubject, Usage } from "@raft2kube/pki/certificate.ts";
+import { dnsSubdomain } from "@raft2kube/std/names.ts";
 
 export const CLIENT = "kubernetes.io/kube-apiserver-client";
 export const KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet";
@@ -60,7 +61,10 @@ export function autoApprovals(
   return [...approvals, { subresource: "nodeclient", message }];
 }
 
-/** Returns why a signer does not sign a request; undefined if it does (KEP-1513's rules). */
+/**
+ * Returns why a signer does not sign a request; undefined if it does: KEP-1513's rules, and a name
+ * that a Node can have.
+ */
 export function signingProblem(
   signerName: string,
   subject: RequestSubject,
@@ -76,7 +80,8 @@ export function signingProblem(
   if (organizations.length !== 1 || organizations[0] !== NODES_GROUP) {
     return `organization must be exactly ${NODES_GROUP}`;
   }
-  if (!commonName.startsWith(NODE_PREFIX) || commonName === NODE_PREFIX) {
+  const node = commonName.slice(NODE_PREFIX.length);
+  if (!commonName.startsWith(NODE_PREFIX) || dnsSubdomain(node).length > 0) {
     return `common name must be ${NODE_PREFIX}NAME`;
   }
   if (otherNames.length > 0) return `alternative name ${otherNames[0] ?? ""} is not allowed`;
