@@ -42,8 +42,25 @@ const API_GROUPS: readonly (readonly [string, string, readonly string[]])[] = [
 
 const PLUGINS = "plugin/pkg/admission";
 
-/** Configuration files, which are read as objects are: name, group, module and path. */
-const CONFIGURATIONS: readonly (readonly [string, string, string, string])[] = [
+/**
+ * Other modules' packages, then those of configuration files, which are read as objects are: name,
+ * group, module and path.
+ */
+const OTHERS: readonly (readonly [string, string, string, string])[] = [
+  ["meta/v1", "meta.k8s.io", "k8s.io/apimachinery", "pkg/apis/meta/v1"],
+  [
+    "apiextensions/v1",
+    "apiextensions.k8s.io",
+    "k8s.io/apiextensions-apiserver",
+    "pkg/apis/apiextensions/v1",
+  ],
+  [
+    "apiregistration/v1",
+    "apiregistration.k8s.io",
+    "k8s.io/kube-aggregator",
+    "pkg/apis/apiregistration/v1",
+  ],
+  ["metrics/v1beta1", "metrics.k8s.io", "k8s.io/metrics", "pkg/apis/metrics/v1beta1"],
   ["apiserver/v1", "apiserver.config.k8s.io", "k8s.io/apiserver", "pkg/apis/apiserver/v1"],
   ["audit/v1", "audit.k8s.io", "k8s.io/apiserver", "pkg/apis/audit/v1"],
   ["tracing/v1", "tracing.k8s.io", "k8s.io/component-base", "tracing/api/v1"],
@@ -92,31 +109,7 @@ export const PACKAGES: readonly ApiPackage[] = [
       path: `${folder}/${version}`,
     })),
   ),
-  {
-    name: "meta/v1",
-    group: "meta.k8s.io",
-    module: "k8s.io/apimachinery",
-    path: "pkg/apis/meta/v1",
-  },
-  {
-    name: "apiextensions/v1",
-    group: "apiextensions.k8s.io",
-    module: "k8s.io/apiextensions-apiserver",
-    path: "pkg/apis/apiextensions/v1",
-  },
-  {
-    name: "apiregistration/v1",
-    group: "apiregistration.k8s.io",
-    module: "k8s.io/kube-aggregator",
-    path: "pkg/apis/apiregistration/v1",
-  },
-  {
-    name: "metrics/v1beta1",
-    group: "metrics.k8s.io",
-    module: "k8s.io/metrics",
-    path: "pkg/apis/metrics/v1beta1",
-  },
-  ...CONFIGURATIONS.map(([name, group, module, path]) => ({ name, group, module, path })),
+  ...OTHERS.map(([name, group, module, path]) => ({ name, group, module, path })),
 ];
 
 const EXTENSIONS = "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1";

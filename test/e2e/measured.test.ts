@@ -7,7 +7,7 @@ import { type Metric, metricsIn } from "../contract/apiserver/metrics/metric-tab
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
-/** `name type labels` of each stable metric, by `scripts/record-stable-metrics.ts`. */
+/** `name type labels` of each stable metric, by `scripts/record-listed-metrics.ts`. */
 const STABLE = join(import.meta.dirname, "testdata/stable-metrics.txt");
 const TABLE = join(import.meta.dirname, "../../docs/METRICS.md");
 const MONITORING = join(import.meta.dirname, "../../examples/monitoring");
