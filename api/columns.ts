@@ -30,13 +30,11 @@ export function column<T extends KubeObject>(
 }
 
 /** A column that only `-o wide` shows. */
-export function wide<T extends KubeObject>(
+export const wide = <T extends KubeObject>(
   name: string,
   value: (object: T, now_ms: number) => Cell,
   options: ColumnOptions = {},
-): Column<T> {
-  return column(name, value, { ...options, priority: 1 });
-}
+): Column<T> => column(name, value, { ...options, priority: 1 });
 
 export const nameColumn: Column = column("Name", (object) => object.metadata.name ?? "", {
   format: "name",

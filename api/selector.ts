@@ -383,11 +383,8 @@ function unescaped(text: string): string {
 }
 
 /** Whether an object satisfies all terms; `read` gives a field's value. */
-export function matchesFields(
+export const matchesFields = (
   terms: readonly FieldTerm[],
   read: (field: string) => string,
-): boolean {
-  return terms.every(
-    ({ field, operator, value }) => (read(field) === value) === (operator === "="),
-  );
-}
+): boolean =>
+  terms.every(({ field, operator, value }) => (read(field) === value) === (operator === "="));

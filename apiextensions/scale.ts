@@ -69,12 +69,10 @@ function validateReplicas(object: KubeObject, path: string): FieldError[] {
 }
 
 /** The errors of the replicas of a spec. */
-export function validateScaleSpec(
+export const validateScaleSpec = (
   scale: CustomResourceSubresourceScale | undefined,
   object: KubeObject,
-): FieldError[] {
-  return scale === undefined ? [] : validateReplicas(object, scale.specReplicasPath);
-}
+): FieldError[] => (scale === undefined ? [] : validateReplicas(object, scale.specReplicasPath));
 
 /** The errors of the replicas and the selector of a status. */
 export function validateScaleStatus(

@@ -50,14 +50,12 @@ export function checkType(schema: Structural, value: unknown, at: string, found:
 }
 
 /** The error of a value of another type, or a text of another format. */
-export function mistyped(at: string, expected: string, actual: string): FieldError {
-  return {
-    type: "FieldValueTypeInvalid",
-    field: at,
-    value: actual,
-    detail: `${at} in body must be of type ${expected}: ${JSON.stringify(actual)}`,
-  };
-}
+export const mistyped = (at: string, expected: string, actual: string): FieldError => ({
+  type: "FieldValueTypeInvalid",
+  field: at,
+  value: actual,
+  detail: `${at} in body must be of type ${expected}: ${JSON.stringify(actual)}`,
+});
 
 /** Relative difference up to which Go's validation takes a fraction for a whole number. */
 const EPSILON = 1e-9;

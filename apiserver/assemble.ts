@@ -58,16 +58,14 @@ const SERVED: readonly BuiltInKind[] = KINDS.map((kind) =>
 export type Stop = () => Promise<void> | void;
 
 /** Starts the indexes that follow watch caches; resolves once they have read all there is. */
-async function followCaches(resources: Resources, webhooks: WebhookClient) {
-  return {
-    roles: await RoleIndex.follow(resources),
-    graph: await NodeGraph.follow(resources),
-    removedNodes: await RemovedNodes.follow(resources),
-    webhookConfigurations: await WebhookConfigurations.follow(resources),
-    admissionPolicies: await AdmissionPolicies.follow(resources),
-    customResources: await CustomResources.follow(resources, conversionsBy(webhooks)),
-  };
-}
+const followCaches = async (resources: Resources, webhooks: WebhookClient) => ({
+  roles: await RoleIndex.follow(resources),
+  graph: await NodeGraph.follow(resources),
+  removedNodes: await RemovedNodes.follow(resources),
+  webhookConfigurations: await WebhookConfigurations.follow(resources),
+  admissionPolicies: await AdmissionPolicies.follow(resources),
+  customResources: await CustomResources.follow(resources, conversionsBy(webhooks)),
+});
 
 /**
  * Makes the parts of a server and connects them; `stops` undoes it, in order. `steps_max` are those

@@ -25,13 +25,11 @@ import { isOptional, type Type } from "./types.ts";
 export type EstimateOptions = { readonly costs: CostModel; readonly presenceTestCosts: boolean };
 
 /** The range of an expression's cost. */
-export function estimateCost(
+export const estimateCost = (
   checked: Checked,
   sizes: SizeEstimator,
   options: EstimateOptions,
-): Range {
-  return new Coster(checked, sizes, options).cost(checked.expr);
-}
+): Range => new Coster(checked, sizes, options).cost(checked.expr);
 
 type EntrySizes = { readonly kind: "list" | "map"; readonly key: Range; readonly value: Range };
 
@@ -338,16 +336,13 @@ interface CallNodes {
 }
 
 /** A fold over nothing, by which a value gets a name: `cel.bind`. */
-function isBinding({ range, condition, accumulator }: Comprehension): boolean {
-  return (
-    range.is === "list" &&
-    range.items.length === 0 &&
-    condition.is === "literal" &&
-    condition.value.type === "bool" &&
-    !condition.value.value &&
-    accumulator !== ACCUMULATOR
-  );
-}
+const isBinding = ({ range, condition, accumulator }: Comprehension): boolean =>
+  range.is === "list" &&
+  range.items.length === 0 &&
+  condition.is === "literal" &&
+  condition.value.type === "bool" &&
+  !condition.value.value &&
+  accumulator !== ACCUMULATOR;
 
 const sizeOrUnknown = (node: CostNode): Range => node.computedSize ?? UNKNOWN;
 

@@ -6,12 +6,10 @@ import { objectType, type Type } from "./types.ts";
 export type ObjectTypes = Readonly<Record<string, Readonly<Record<string, Type>>>>;
 
 /** Declares objects by their fields. They are not to be constructed. */
-export function objectTypes(types: ObjectTypes): TypeProvider {
-  return {
-    findType: (name) => (Object.hasOwn(types, name) ? objectType(name) : undefined),
-    findField(type, field) {
-      const fields = Object.hasOwn(types, type) ? types[type]! : {};
-      return Object.hasOwn(fields, field) ? { type: fields[field]! } : undefined;
-    },
-  };
-}
+export const objectTypes = (types: ObjectTypes): TypeProvider => ({
+  findType: (name) => (Object.hasOwn(types, name) ? objectType(name) : undefined),
+  findField(type, field) {
+    const fields = Object.hasOwn(types, type) ? types[type]! : {};
+    return Object.hasOwn(fields, field) ? { type: fields[field]! } : undefined;
+  },
+});

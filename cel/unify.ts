@@ -75,12 +75,9 @@ function isEqualOrLessSpecific(a: Type, b: Type): boolean {
 
 export const mostGeneral = (a: Type, b: Type): Type => (isEqualOrLessSpecific(a, b) ? a : b);
 
-function areAssignable(bindings: Bindings, from: readonly Type[], to: readonly Type[]): boolean {
-  return (
-    from.length === to.length &&
-    from.every((each, index) => isAssignable(bindings, each, to[index]!))
-  );
-}
+const areAssignable = (bindings: Bindings, from: readonly Type[], to: readonly Type[]): boolean =>
+  from.length === to.length &&
+  from.every((each, index) => isAssignable(bindings, each, to[index]!));
 
 function isAssignable(bindings: Bindings, from: Type, to: Type): boolean {
   bindings.count();
@@ -108,15 +105,12 @@ function isAssignable(bindings: Bindings, from: Type, to: Type): boolean {
   }
 }
 
-function isNullable({ kind }: Type): boolean {
-  return (
-    kind === "null" ||
-    kind === "opaque" ||
-    kind === "struct" ||
-    kind === "duration" ||
-    kind === "timestamp"
-  );
-}
+const isNullable = ({ kind }: Type): boolean =>
+  kind === "null" ||
+  kind === "opaque" ||
+  kind === "struct" ||
+  kind === "duration" ||
+  kind === "timestamp";
 
 /** Binds a parameter to a type. Returns whether it fits, and whether the parameter was bound. */
 function bind(bindings: Bindings, type: Type, to: Type): readonly [boolean, boolean] {

@@ -74,21 +74,19 @@ function checkMap({ entries }: MapExpr, typeOf: TypeOf, report: Report): void {
 }
 
 /** A rule about the first argument of a function where it is a literal. */
-function literalRule(
+const literalRule = (
   name: string,
   accepts: (literal: string | bigint, validation: Validation) => boolean,
-): Validator {
-  return {
-    functions: [name],
-    check({ args: [literal] }: Call, validation) {
-      if (literal?.is !== "literal" || !("value" in literal.value)) return;
-      const { value } = literal.value;
-      if (typeof value !== "string" && typeof value !== "bigint") return;
-      if (accepts(value, validation)) return;
-      validation.report(`invalid ${name} argument`, literal);
-    },
-  };
-}
+): Validator => ({
+  functions: [name],
+  check({ args: [literal] }: Call, validation) {
+    if (literal?.is !== "literal" || !("value" in literal.value)) return;
+    const { value } = literal.value;
+    if (typeof value !== "string" && typeof value !== "bigint") return;
+    if (accepts(value, validation)) return;
+    validation.report(`invalid ${name} argument`, literal);
+  },
+});
 
 function isPattern(text: string | bigint, { budget }: Validation): boolean {
   return typeof text !== "string" || budget.patternError(text) === undefined;

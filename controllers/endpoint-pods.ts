@@ -82,16 +82,14 @@ export function endpointChanged(pod: Pod, old: Pod): boolean {
   return JSON.stringify(endpointFacts(pod)) !== JSON.stringify(endpointFacts(old));
 }
 
-function endpointFacts(pod: Pod): unknown {
-  return [
-    podAddresses(pod),
-    isPodReady(pod),
-    isPodTerminal(pod),
-    pod.metadata.deletionTimestamp !== undefined,
-    pod.metadata.labels,
-    pod.spec.nodeName,
-  ];
-}
+const endpointFacts = (pod: Pod): unknown => [
+  podAddresses(pod),
+  isPodReady(pod),
+  isPodTerminal(pod),
+  pod.metadata.deletionTimestamp !== undefined,
+  pod.metadata.labels,
+  pod.spec.nodeName,
+];
 
 /**
  * Calls back, for each change that matters, with the keys of the Services whose endpoints may

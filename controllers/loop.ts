@@ -48,13 +48,11 @@ export function startLoop(context: ControllerContext, options: LoopOptions): Loo
 }
 
 /** Closes several parts of one controller. */
-export function closeAll(...parts: Running[]): Running {
-  return {
-    async close() {
-      await Promise.all(parts.map((part) => part.close()));
-    },
-  };
-}
+export const closeAll = (...parts: Running[]): Running => ({
+  async close() {
+    await Promise.all(parts.map((part) => part.close()));
+  },
+});
 
 /** A handler that puts every object that is new, changed or gone into a queue by its key. */
 export function everyChange(queue: WorkQueue): Handler<KubeObject> {

@@ -76,13 +76,11 @@ interface Parts {
   readonly metrics: ControllerMetrics;
 }
 
-function managerClient(
+const managerClient = (
   { connection }: ControllersOptions,
   clock: Clock,
   { requests: observer }: ControllerMetrics,
-): KubeClient {
-  return new KubeClient({ ...connection, clock, observer, userAgent: "r2k-controllers" });
-}
+): KubeClient => new KubeClient({ ...connection, clock, observer, userAgent: "r2k-controllers" });
 
 /**
  * Stands for election, and runs the controllers while it leads, with clients of their own: when the

@@ -14,11 +14,8 @@ export function isControlPlane({ metadata: { labels = {} } }: Node): boolean {
 }
 
 /** Whether the Ready condition is True. */
-export function isNodeReady({ status }: Node): boolean {
-  return (
-    status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ?? false
-  );
-}
+export const isNodeReady = ({ status }: Node): boolean =>
+  status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ?? false;
 
 /** Whether a node is marked as out of service. */
 export function isOutOfService({ spec }: Node): boolean {

@@ -34,9 +34,7 @@ export const aesgcm: Cipher = {
   },
 };
 
-function gcmName(key: Buffer) {
-  return `aes-${(key.length * 8) as 128 | 192 | 256}-gcm` as const;
-}
+const gcmName = (key: Buffer) => `aes-${(key.length * 8) as 128 | 192 | 256}-gcm` as const;
 
 /** AES-CBC with PKCS#7: initial vector, ciphertext. Nothing is authenticated (upstream's too). */
 const aescbc: Cipher = {

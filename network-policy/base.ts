@@ -24,8 +24,7 @@ const PROXY = "169.254.96.0/20";
  * host are not ours. The node's own packets are not judged, so the kubelet's probes pass, as
  * upstream; nor is what belongs to a connection that was admitted, or what a pod sends to itself.
  */
-export function baseRules(bridge = "cni0"): string {
-  return `add table ip ${TABLE}
+export const baseRules = (bridge = "cni0"): string => `add table ip ${TABLE}
 delete table ip ${TABLE}
 table ip ${TABLE} {
   set self { type ipv4_addr . ipv4_addr; }
@@ -65,4 +64,3 @@ table ip ${TABLE} {
   }
 }
 `;
-}

@@ -100,21 +100,18 @@ function isPeer(peer: NetworkPolicyPeer, namespace: string, { address, pod }: En
   return isNamespace && matchesSelector(podSelector ?? {}, pod.labels);
 }
 
-function hasPort(
+const hasPort = (
   ports: readonly NetworkPolicyPort[],
   { protocol, port, to }: Connection,
   isOpen: boolean,
-): boolean {
-  return (
-    isOpen ||
-    ports.some(({ protocol: of = "TCP", port: wanted, endPort }) => {
-      if (of !== protocol) return false;
-      if (wanted === undefined) return true;
-      if (typeof wanted === "string") return to.pod?.ports?.[`${wanted}/${of}`] === port;
-      return port >= wanted && port <= (endPort ?? wanted);
-    })
-  );
-}
+): boolean =>
+  isOpen ||
+  ports.some(({ protocol: of = "TCP", port: wanted, endPort }) => {
+    if (of !== protocol) return false;
+    if (wanted === undefined) return true;
+    if (typeof wanted === "string") return to.pod?.ports?.[`${wanted}/${of}`] === port;
+    return port >= wanted && port <= (endPort ?? wanted);
+  });
 
 /** Whether an IPv4 address is in a range; in none of IPv6. */
 function isIn(address: string, cidr: string): boolean {

@@ -158,15 +158,13 @@ function described(description: string | undefined): Json {
 }
 
 /** How lists, maps and structures are merged. */
-function rules({ fact }: Field): Json {
-  return {
-    ...(fact.list === undefined ? {} : { "x-kubernetes-list-type": fact.list }),
-    ...(fact.listKeys === undefined ? {} : { "x-kubernetes-list-map-keys": fact.listKeys }),
-    ...(fact.map === undefined ? {} : { "x-kubernetes-map-type": fact.map }),
-    ...(fact.patch === undefined ? {} : { "x-kubernetes-patch-strategy": fact.patch }),
-    ...(fact.mergeKey === undefined ? {} : { "x-kubernetes-patch-merge-key": fact.mergeKey }),
-  };
-}
+const rules = ({ fact }: Field): Json => ({
+  ...(fact.list === undefined ? {} : { "x-kubernetes-list-type": fact.list }),
+  ...(fact.listKeys === undefined ? {} : { "x-kubernetes-list-map-keys": fact.listKeys }),
+  ...(fact.map === undefined ? {} : { "x-kubernetes-map-type": fact.map }),
+  ...(fact.patch === undefined ? {} : { "x-kubernetes-patch-strategy": fact.patch }),
+  ...(fact.mergeKey === undefined ? {} : { "x-kubernetes-patch-merge-key": fact.mergeKey }),
+});
 
 type TypeOfKind = { readonly group: string; readonly kind: string; readonly version: string };
 

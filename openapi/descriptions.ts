@@ -61,16 +61,14 @@ export class Descriptions {
 }
 
 /** The packages that have texts: `core/v1`. */
-export function describedPackages(): string[] {
-  return [
-    ...new Set(
-      textFiles().map((file) => {
-        const [group, version] = file.split(".");
-        return `${group!}/${version!}`;
-      }),
-    ),
-  ];
-}
+export const describedPackages = (): string[] => [
+  ...new Set(
+    textFiles().map((file) => {
+      const [group, version] = file.split(".");
+      return `${group!}/${version!}`;
+    }),
+  ),
+];
 
 /** All texts of one package by the structure's local name: `core/v1` is `core.v1.*.md`. */
 export function readTexts(from: string): ReadonlyMap<string, StructureTexts> {

@@ -129,12 +129,10 @@ function answers({ method }: Operation, body: Json): Json {
   };
 }
 
-function kindOf({ action, type: { group, kind, version } }: Operation): Json {
-  return {
-    "x-kubernetes-action": action,
-    "x-kubernetes-group-version-kind": { group, kind, version },
-  };
-}
+const kindOf = ({ action, type: { group, kind, version } }: Operation): Json => ({
+  "x-kubernetes-action": action,
+  "x-kubernetes-group-version-kind": { group, kind, version },
+});
 
 export function* paths(kinds: readonly Kind[], definitions: Definitions): Steps<Json> {
   const write = definitions.dialect === "v2" ? operationV2 : operationV3;

@@ -36,11 +36,9 @@ function inside(writer: Writer, id: number, write: () => void): void {
 }
 
 /** A message from a table of its fields; keys `x-...` become vendor extensions. */
-function message(
-  fields: Readonly<Record<string, readonly [number, Put]>>,
-  extension?: number,
-): Put {
-  return (writer, id, value) =>
+const message =
+  (fields: Readonly<Record<string, readonly [number, Put]>>, extension?: number): Put =>
+  (writer, id, value) =>
     inside(writer, id, () => {
       for (const [key, each] of Object.entries(value as Json)) {
         const field = fields[key];
@@ -51,7 +49,6 @@ function message(
         }
       }
     });
-}
 
 /** Any value as YAML, of which JSON is a part. */
 const any: Put = (writer, id, value) =>

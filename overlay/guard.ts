@@ -17,16 +17,14 @@ function within({ network, prefix }: Subnet, is: "==" | "!="): string {
 }
 
 /** Drops what a node sends with the source of another's pod, or in a form that hides the source. */
-function sourceRules({ range, sources = [] }: Guarded): { chains: string[]; jumps: string } {
-  return {
-    chains: sources.flatMap(({ node, range: own }) => [
-      `add chain ip ${TABLE} from-${node}`,
-      `add rule ip ${TABLE} from-${node} ${INNER_TYPE} != 0x0800 drop`,
-      `add rule ip ${TABLE} from-${node} ${within(range, "==")} ${within(own, "!=")} drop`,
-    ]),
-    jumps: sources.map(({ node }) => `${node} : jump from-${node}`).join(", "),
-  };
-}
+const sourceRules = ({ range, sources = [] }: Guarded): { chains: string[]; jumps: string } => ({
+  chains: sources.flatMap(({ node, range: own }) => [
+    `add chain ip ${TABLE} from-${node}`,
+    `add rule ip ${TABLE} from-${node} ${INNER_TYPE} != 0x0800 drop`,
+    `add rule ip ${TABLE} from-${node} ${within(range, "==")} ${within(own, "!=")} drop`,
+  ]),
+  jumps: sources.map(({ node }) => `${node} : jump from-${node}`).join(", "),
+});
 
 /**
  * Admits encapsulated packets from the other nodes alone, and of each the sources of its own range

@@ -72,10 +72,8 @@ function namesIn(
 }
 
 /** Whether pods in a namespace, made by a user, are not looked at. */
-export function isExempt(
+export const isExempt = (
   { exemptions }: PodSecurityConfiguration,
   namespace: string,
   user: RequestUser,
-): boolean {
-  return exemptions.namespaces.has(namespace) || exemptions.usernames.has(user.name);
-}
+): boolean => exemptions.namespaces.has(namespace) || exemptions.usernames.has(user.name);

@@ -240,26 +240,22 @@ function budgetsOf(informers: InformerSet): BudgetsOf {
 }
 
 /** The objects of storage that plugins read. */
-function storageInformers(informers: InformerSet) {
-  return {
-    claims: informers.of(PERSISTENT_VOLUME_CLAIMS, {}, withoutLabels),
-    volumes: informers.of(PERSISTENT_VOLUMES),
-    classes: informers.of(STORAGE_CLASSES),
-    csiNodes: informers.of(CSI_NODES),
-    drivers: informers.of(CSI_DRIVERS),
-    capacities: informers.of(CSI_STORAGE_CAPACITIES),
-    attachments: informers.of(VOLUME_ATTACHMENTS),
-  };
-}
+const storageInformers = (informers: InformerSet) => ({
+  claims: informers.of(PERSISTENT_VOLUME_CLAIMS, {}, withoutLabels),
+  volumes: informers.of(PERSISTENT_VOLUMES),
+  classes: informers.of(STORAGE_CLASSES),
+  csiNodes: informers.of(CSI_NODES),
+  drivers: informers.of(CSI_DRIVERS),
+  capacities: informers.of(CSI_STORAGE_CAPACITIES),
+  attachments: informers.of(VOLUME_ATTACHMENTS),
+});
 
-function viewOf(storage: ReturnType<typeof storageInformers>): StorageView & VolumeLimitsView {
-  return {
-    claims: storage.claims.store,
-    volumes: storage.volumes.store,
-    classes: storage.classes.store,
-    csiNodes: storage.csiNodes.store,
-    drivers: storage.drivers.store,
-    capacities: storage.capacities.store,
-    attachments: storage.attachments.store,
-  };
-}
+const viewOf = (storage: ReturnType<typeof storageInformers>): StorageView & VolumeLimitsView => ({
+  claims: storage.claims.store,
+  volumes: storage.volumes.store,
+  classes: storage.classes.store,
+  csiNodes: storage.csiNodes.store,
+  drivers: storage.drivers.store,
+  capacities: storage.capacities.store,
+  attachments: storage.attachments.store,
+});

@@ -26,16 +26,14 @@ export type HostPort = { ip: string; protocol: string; port: number };
 
 const ANY_ADDRESS = "0.0.0.0";
 
-export function podInfo(pod: Pod): PodInfo {
-  return {
-    pod,
-    requests: podRequests(pod),
-    scoreRequests: podRequestsForScore(pod),
-    ports: hostPorts(pod),
-    claims: claimKeys(pod),
-    affinity: podTerms(pod),
-  };
-}
+export const podInfo = (pod: Pod): PodInfo => ({
+  pod,
+  requests: podRequests(pod),
+  scoreRequests: podRequestsForScore(pod),
+  ports: hostPorts(pod),
+  claims: claimKeys(pod),
+  affinity: podTerms(pod),
+});
 
 function claimKeys(pod: Pod): string[] {
   const { namespace = "" } = pod.metadata;

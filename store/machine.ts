@@ -156,17 +156,15 @@ function streamLimits({ requestBytes_max = REQUEST_BYTES_MAX }: MachineOptions):
 }
 
 /** The options for the behaviour of verbs. */
-function settingsOf(options: MachineOptions) {
-  return {
-    reserve: options.reserve,
-    listensForPeers: options.peers !== undefined,
-    strictReconfiguration: options.looseReconfiguration !== true,
-    transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
-    initialCorruptCheck: options.initialCorruptCheck === true,
-    serving: new Serving(options.stopsServiceOnDefragment === true),
-    newLeaseId: () => randomLeaseId(options.random),
-  };
-}
+const settingsOf = (options: MachineOptions) => ({
+  reserve: options.reserve,
+  listensForPeers: options.peers !== undefined,
+  strictReconfiguration: options.looseReconfiguration !== true,
+  transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
+  initialCorruptCheck: options.initialCorruptCheck === true,
+  serving: new Serving(options.stopsServiceOnDefragment === true),
+  newLeaseId: () => randomLeaseId(options.random),
+});
 
 function newAutoCompaction(
   { autoCompaction, clock }: MachineOptions,

@@ -132,13 +132,11 @@ export function validateMetadata(
   ];
 }
 
-function validateMutable(meta: ObjectMeta, path: string): FieldError[] {
-  return [
-    ...validateLabels(meta.labels, `${path}.labels`),
-    ...validateAnnotations(meta.annotations, `${path}.annotations`),
-    ...validateOwners(meta.ownerReferences, `${path}.ownerReferences`),
-  ];
-}
+const validateMutable = (meta: ObjectMeta, path: string): FieldError[] => [
+  ...validateLabels(meta.labels, `${path}.labels`),
+  ...validateAnnotations(meta.annotations, `${path}.annotations`),
+  ...validateOwners(meta.ownerReferences, `${path}.ownerReferences`),
+];
 
 const IMMUTABLE_FIELDS = [
   "name",
@@ -200,14 +198,11 @@ export function immutable(path: string, value: unknown, old: unknown): FieldErro
 }
 
 /** The errors of numbers of a status that are below zero. */
-export function validateCounts<T extends object>(
+export const validateCounts = <T extends object>(
   status: T | undefined,
   names: readonly (keyof T & string)[],
-): FieldError[] {
-  return names.flatMap((name) =>
-    nonNegative(`status.${name}`, status?.[name] as number | undefined),
-  );
-}
+): FieldError[] =>
+  names.flatMap((name) => nonNegative(`status.${name}`, status?.[name] as number | undefined));
 
 /** The names of revisions that collided are not tried again. */
 export function notDecremented(

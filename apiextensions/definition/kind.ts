@@ -92,62 +92,56 @@ function validateName({ metadata, spec }: Definition): FieldError[] {
   });
 }
 
-function validate(crd: Definition, leniency: Leniency, old?: Definition): FieldError[] {
-  return [
-    ...validateSpec(crd, leniency),
-    ...(old === undefined ? [] : validateImmutable(crd, old)),
-    ...validateStatus(crd),
-    ...validateStoredVersions(crd),
-    ...validateApproval(crd, old),
-    ...(crd.spec.preserveUnknownFields === true && old?.spec.preserveUnknownFields !== true
-      ? [
-          invalid(
-            "spec.preserveUnknownFields",
-            true,
-            "cannot set to true, set " +
-              "x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
-          ),
-        ]
-      : []),
-  ];
-}
+const validate = (crd: Definition, leniency: Leniency, old?: Definition): FieldError[] => [
+  ...validateSpec(crd, leniency),
+  ...(old === undefined ? [] : validateImmutable(crd, old)),
+  ...validateStatus(crd),
+  ...validateStoredVersions(crd),
+  ...validateApproval(crd, old),
+  ...(crd.spec.preserveUnknownFields === true && old?.spec.preserveUnknownFields !== true
+    ? [
+        invalid(
+          "spec.preserveUnknownFields",
+          true,
+          "cannot set to true, set " +
+            "x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+        ),
+      ]
+    : []),
+];
 
-function validateSpec({ spec }: Definition, leniency: Leniency): FieldError[] {
-  return [
-    ...validateGroup(spec.group),
-    ...validateScope(spec.scope ?? ""),
-    ...requireSchemas(spec, leniency),
-    ...(spec.preserveUnknownFields === true && hasDefaults(spec)
-      ? [
-          invalid(
-            "spec.preserveUnknownFields",
-            true,
-            "must be false in order to use defaults in the schema",
-          ),
-        ]
-      : []),
-    ...validateVersions(spec, leniency),
-    ...validateVersionNames(spec),
-    ...requireNames(spec.names),
-    ...validateNames(spec.names, "spec.names"),
-    ...validateShared(spec, leniency),
-    ...validateConversion(spec, leniency),
-  ];
-}
+const validateSpec = ({ spec }: Definition, leniency: Leniency): FieldError[] => [
+  ...validateGroup(spec.group),
+  ...validateScope(spec.scope ?? ""),
+  ...requireSchemas(spec, leniency),
+  ...(spec.preserveUnknownFields === true && hasDefaults(spec)
+    ? [
+        invalid(
+          "spec.preserveUnknownFields",
+          true,
+          "must be false in order to use defaults in the schema",
+        ),
+      ]
+    : []),
+  ...validateVersions(spec, leniency),
+  ...validateVersionNames(spec),
+  ...requireNames(spec.names),
+  ...validateNames(spec.names, "spec.names"),
+  ...validateShared(spec, leniency),
+  ...validateConversion(spec, leniency),
+];
 
 /** Keys in the store have the group and the plural; objects that are there, kind and scope. */
-function validateImmutable({ spec }: Definition, old: Definition): FieldError[] {
-  return [
-    ...(isEstablished(old)
-      ? [
-          ...immutable("spec.scope", spec.scope, old.spec.scope),
-          ...immutable("spec.names.kind", spec.names.kind, old.spec.names.kind),
-        ]
-      : []),
-    ...immutable("spec.group", spec.group, old.spec.group),
-    ...immutable("spec.names.plural", spec.names.plural, old.spec.names.plural),
-  ];
-}
+const validateImmutable = ({ spec }: Definition, old: Definition): FieldError[] => [
+  ...(isEstablished(old)
+    ? [
+        ...immutable("spec.scope", spec.scope, old.spec.scope),
+        ...immutable("spec.names.kind", spec.names.kind, old.spec.names.kind),
+      ]
+    : []),
+  ...immutable("spec.group", spec.group, old.spec.group),
+  ...immutable("spec.names.plural", spec.names.plural, old.spec.names.plural),
+];
 
 function validateStatus({ status }: Definition): FieldError[] {
   const names = status?.acceptedNames;

@@ -74,8 +74,5 @@ export function leniencyOf(crd: CustomResourceDefinition, old: CustomResourceDef
 }
 
 /** Whether the definition's objects were ever served. */
-export function isEstablished({ status }: CustomResourceDefinition): boolean {
-  return (status?.conditions ?? []).some(
-    (each) => each.type === "Established" && each.status === "True",
-  );
-}
+export const isEstablished = ({ status }: CustomResourceDefinition): boolean =>
+  (status?.conditions ?? []).some((each) => each.type === "Established" && each.status === "True");

@@ -185,16 +185,14 @@ function excess(name: string, cost: bigint, limit: bigint): string {
 }
 
 /** A rule as upstream's errors show it: Go's internal type has no names for JSON. */
-function goRule(rule: ValidationRule): Readonly<Record<string, unknown>> {
-  return {
-    Rule: rule.rule,
-    Message: rule.message ?? "",
-    MessageExpression: rule.messageExpression ?? "",
-    Reason: rule.reason ?? null,
-    FieldPath: rule.fieldPath ?? "",
-    OptionalOldSelf: rule.optionalOldSelf ?? null,
-  };
-}
+const goRule = (rule: ValidationRule): Readonly<Record<string, unknown>> => ({
+  Rule: rule.rule,
+  Message: rule.message ?? "",
+  MessageExpression: rule.messageExpression ?? "",
+  Reason: rule.reason ?? null,
+  FieldPath: rule.fieldPath ?? "",
+  OptionalOldSelf: rule.optionalOldSelf ?? null,
+});
 
 /** A rule about a change needs values that correspond to old ones. */
 function checkOldSelf(

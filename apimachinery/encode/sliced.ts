@@ -71,13 +71,11 @@ export class LazyList<T = unknown> {
 }
 
 /** The bytes of an object, others running in between. */
-export async function encodeSliced(
+export const encodeSliced = async (
   object: object,
   form: SlicedForm,
   slices: Pick<Slices, "due" | "pause"> = new Slices(),
-): Promise<Buffer> {
-  return (await encodeWithin(object, form, Infinity, slices))!;
-}
+): Promise<Buffer> => (await encodeWithin(object, form, Infinity, slices))!;
 
 /** The same; undefined, without the rest, if the text has more than `length_max` characters. */
 export async function encodeWithin(

@@ -14,13 +14,11 @@ export function qualified(subject: GroupName): string {
   return subject.group === "" ? subject.name : `${subject.name}.${subject.group}`;
 }
 
-function about(resource: GroupName, name: string) {
-  return {
-    ...(name === "" ? {} : { name }),
-    ...(resource.group === "" ? {} : { group: resource.group }),
-    ...(resource.name === "" ? {} : { kind: resource.name }),
-  };
-}
+const about = (resource: GroupName, name: string) => ({
+  ...(name === "" ? {} : { name }),
+  ...(resource.group === "" ? {} : { group: resource.group }),
+  ...(resource.name === "" ? {} : { kind: resource.name }),
+});
 
 // The texts and codes are those of apimachinery's pkg/api/errors: clients compare them.
 

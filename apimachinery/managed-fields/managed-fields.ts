@@ -48,16 +48,13 @@ export function withoutServersOwn(fields: FieldSet): FieldSet {
 }
 
 /** Whether entries that a client wrote can be owners' at all. */
-export function areSound(entries: readonly ManagedFieldsEntry[]): boolean {
-  return (
-    entries.length > 0 &&
-    entries.every((entry) => {
-      const operation = entry.operation === "Apply" || entry.operation === "Update";
-      const versioned = (entry.apiVersion ?? "") !== "" && entry.fieldsType === "FieldsV1";
-      return operation && versioned && areElements(entry.fieldsV1 ?? {});
-    })
-  );
-}
+export const areSound = (entries: readonly ManagedFieldsEntry[]): boolean =>
+  entries.length > 0 &&
+  entries.every((entry) => {
+    const operation = entry.operation === "Apply" || entry.operation === "Update";
+    const versioned = (entry.apiVersion ?? "") !== "" && entry.fieldsType === "FieldsV1";
+    return operation && versioned && areElements(entry.fieldsV1 ?? {});
+  });
 
 /** Whether an object is tracked at all; what is stored was sound when it was written. */
 export function areTracked(entries: readonly ManagedFieldsEntry[] | undefined): boolean {
@@ -120,27 +117,22 @@ export function writeOwners(object: KubeObject, owners: readonly Owner[]): void 
   else delete object.metadata.managedFields;
 }
 
-function byOrder(a: Owner, b: Owner): number {
-  return (
-    compareTexts(a.operation, b.operation) ||
-    compareTexts(a.time ?? "", b.time ?? "") ||
-    compareTexts(a.manager, b.manager) ||
-    compareTexts(a.apiVersion, b.apiVersion) ||
-    compareTexts(a.subresource, b.subresource)
-  );
-}
+const byOrder = (a: Owner, b: Owner): number =>
+  compareTexts(a.operation, b.operation) ||
+  compareTexts(a.time ?? "", b.time ?? "") ||
+  compareTexts(a.manager, b.manager) ||
+  compareTexts(a.apiVersion, b.apiVersion) ||
+  compareTexts(a.subresource, b.subresource);
 
-function entryOf(owner: Owner): ManagedFieldsEntry {
-  return {
-    manager: owner.manager,
-    operation: owner.operation,
-    apiVersion: owner.apiVersion,
-    ...(owner.time === undefined ? {} : { time: owner.time }),
-    fieldsType: "FieldsV1",
-    fieldsV1: owner.read?.fields === owner.fields ? owner.read.json! : owner.fields.toJson(),
-    ...(owner.subresource === "" ? {} : { subresource: owner.subresource }),
-  };
-}
+const entryOf = (owner: Owner): ManagedFieldsEntry => ({
+  manager: owner.manager,
+  operation: owner.operation,
+  apiVersion: owner.apiVersion,
+  ...(owner.time === undefined ? {} : { time: owner.time }),
+  fieldsType: "FieldsV1",
+  fieldsV1: owner.read?.fields === owner.fields ? owner.read.json! : owner.fields.toJson(),
+  ...(owner.subresource === "" ? {} : { subresource: owner.subresource }),
+});
 
 /** The manager of a write, and its time. */
 export interface Writer {
@@ -154,14 +146,11 @@ export interface Writer {
 const UNKNOWN = "unknown";
 
 /** Whether an entry is the writer's own. An applier keeps its entry across API versions. */
-export function isOf(owner: Owner, tracked: Tracked, writer: Writer): boolean {
-  return (
-    owner.manager === (writer.manager || UNKNOWN) &&
-    owner.operation === writer.operation &&
-    owner.subresource === writer.subresource &&
-    (owner.operation === "Apply" || owner.apiVersion === tracked.apiVersion)
-  );
-}
+export const isOf = (owner: Owner, tracked: Tracked, writer: Writer): boolean =>
+  owner.manager === (writer.manager || UNKNOWN) &&
+  owner.operation === writer.operation &&
+  owner.subresource === writer.subresource &&
+  (owner.operation === "Apply" || owner.apiVersion === tracked.apiVersion);
 
 /** The writer as owner of `fields`. */
 export function ownerOf(tracked: Tracked, writer: Writer, fields: FieldSet): Owner {

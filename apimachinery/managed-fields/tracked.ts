@@ -50,14 +50,12 @@ const IGNORED: Readonly<Record<string, readonly Path[]>> = {
 };
 
 /** How writes of a kind are tracked, through its own endpoint ("") or a subresource's. */
-export function trackedOf(kind: Kind, subresource: string): Tracked {
-  return {
-    apiVersion: apiVersionOf(kind),
-    schema: kind.schema,
-    ignored: ignoredBy(kind, subresource),
-    elsewhere: (apiVersion) => elsewhere(kind, apiVersion),
-  };
-}
+export const trackedOf = (kind: Kind, subresource: string): Tracked => ({
+  apiVersion: apiVersionOf(kind),
+  schema: kind.schema,
+  ignored: ignoredBy(kind, subresource),
+  elsewhere: (apiVersion) => elsewhere(kind, apiVersion),
+});
 
 function ignoredBy(kind: Kind, subresource: string): readonly Path[] {
   const own = IGNORED[`${structOf(kind.schema).name}/${subresource}`];

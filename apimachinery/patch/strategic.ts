@@ -16,13 +16,11 @@ import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
  * Merges `patch` into a copy of `document` as the fields' patch strategies say (upstream's
  * strategicpatch). `schema` is the structure's name, e.g. `apps/v1.Deployment`.
  */
-export function strategicMerge(
+export const strategicMerge = (
   schema: SchemaRef,
   document: JsonObject,
   patch: JsonObject,
-): JsonObject {
-  return mergeStruct(schema, document, patch, new Repeats());
-}
+): JsonObject => mergeStruct(schema, document, patch, new Repeats());
 
 /** The items that a patch merges again, as it has their key more than once in a list. */
 class Repeats {
@@ -72,12 +70,9 @@ function without(object: JsonObject, name: string): JsonObject {
   return rest;
 }
 
-function isListDirective(name: string): boolean {
-  return (
-    name.startsWith(DIRECTIVES.anyElementOrder) ||
-    name.startsWith(DIRECTIVES.deleteFromPrimitiveList)
-  );
-}
+const isListDirective = (name: string): boolean =>
+  name.startsWith(DIRECTIVES.anyElementOrder) ||
+  name.startsWith(DIRECTIVES.deleteFromPrimitiveList);
 
 /** 500, as upstream, for a directive about a list that is none. */
 function noList(value: Json): ApiError {

@@ -61,9 +61,6 @@ const CONFIGURATIONS: ReadonlySet<string> = new Set([
  * Whether webhooks and policies are not asked about a request: it changes their own configurations,
  * which must stay changeable, or the server makes it for itself, which must be able to start.
  */
-export function isExempt({ resource: { kind }, isInternal }: AdmissionRequest): boolean {
-  return (
-    isInternal === true ||
-    (kind.group === "admissionregistration.k8s.io" && CONFIGURATIONS.has(kind.kind))
-  );
-}
+export const isExempt = ({ resource: { kind }, isInternal }: AdmissionRequest): boolean =>
+  isInternal === true ||
+  (kind.group === "admissionregistration.k8s.io" && CONFIGURATIONS.has(kind.kind));

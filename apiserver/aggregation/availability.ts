@@ -48,12 +48,9 @@ export function missing(
   );
 }
 
-function hasReadyEndpoint({ endpoints, ports }: EndpointSlice, portName: string): boolean {
-  return (
-    endpoints.some(({ conditions }) => conditions?.ready !== false) &&
-    (ports ?? []).some(({ name = "", port }) => name === portName && port !== undefined)
-  );
-}
+const hasReadyEndpoint = ({ endpoints, ports }: EndpointSlice, portName: string): boolean =>
+  endpoints.some(({ conditions }) => conditions?.ready !== false) &&
+  (ports ?? []).some(({ name = "", port }) => name === portName && port !== undefined);
 
 /** An APIService with a finding as its condition; the same object when nothing changes. */
 export function withFinding(service: ApiService, finding: Finding, now_ms: number): ApiService {

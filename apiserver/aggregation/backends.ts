@@ -82,13 +82,10 @@ export function authorityOf({ spec: { service } }: RemoteApiService): string {
 }
 
 /** Why a server was not reached, in the words of Go's client. */
-export function reasonOf(thrown: unknown): string {
-  return thrown instanceof ApiError ||
-    thrown instanceof WebhookError ||
-    thrown instanceof BackendError
+export const reasonOf = (thrown: unknown): string =>
+  thrown instanceof ApiError || thrown instanceof WebhookError || thrown instanceof BackendError
     ? thrown.message
     : connectionError(thrown);
-}
 
 interface Sent {
   readonly path: string;

@@ -206,18 +206,16 @@ function userAgentOf({ request }: RequestContext): string {
 }
 
 /** The object of a request: as the URL names it, and where it does not, the body. */
-function referenceOf(info: RequestInfo, body: Identity): object {
-  return {
-    resource: info.resource || undefined,
-    namespace: info.namespace || body.namespace || undefined,
-    name: info.name || body.name || undefined,
-    uid: body.uid || undefined,
-    apiGroup: info.group || undefined,
-    apiVersion: info.version || undefined,
-    resourceVersion: body.resourceVersion || undefined,
-    subresource: info.subresource || undefined,
-  };
-}
+const referenceOf = (info: RequestInfo, body: Identity): object => ({
+  resource: info.resource || undefined,
+  namespace: info.namespace || body.namespace || undefined,
+  name: info.name || body.name || undefined,
+  uid: body.uid || undefined,
+  apiGroup: info.group || undefined,
+  apiVersion: info.version || undefined,
+  resourceVersion: body.resourceVersion || undefined,
+  subresource: info.subresource || undefined,
+});
 
 function bodyOf(answer: Answer): unknown {
   switch (answer.type) {

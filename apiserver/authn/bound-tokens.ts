@@ -83,11 +83,8 @@ const find = ({ resources }: Parts, plural: string, namespace: string, { name }:
   resources.of("v1", plural).store.find<KubeObject>(namespace, name);
 
 /** Whether an object is deleted: its token stays valid for a while, for its last actions. */
-function isDeleted({ metadata: { deletionTimestamp } }: KubeObject, now_ms: number): boolean {
-  return (
-    deletionTimestamp !== undefined && Date.parse(deletionTimestamp) < now_ms - TOKEN_LEEWAY_MS
-  );
-}
+const isDeleted = ({ metadata: { deletionTimestamp } }: KubeObject, now_ms: number): boolean =>
+  deletionTimestamp !== undefined && Date.parse(deletionTimestamp) < now_ms - TOKEN_LEEWAY_MS;
 
 function userOf(claims: KubernetesClaims, payload: JWTPayload): RequestUser {
   const { namespace, serviceaccount, pod, node } = claims;

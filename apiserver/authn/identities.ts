@@ -24,14 +24,12 @@ export function authenticated(user: RequestUser): RequestUser {
 }
 
 /** A user as UserInfo (authentication.k8s.io/v1), without what is empty. */
-export function userInfoOf({ name, uid = "", groups, extra = {} }: RequestUser): JsonObject {
-  return {
-    ...(name === "" ? {} : { username: name }),
-    ...(uid === "" ? {} : { uid }),
-    ...(groups.length === 0 ? {} : { groups }),
-    ...(Object.keys(extra).length === 0 ? {} : { extra }),
-  };
-}
+export const userInfoOf = ({ name, uid = "", groups, extra = {} }: RequestUser): JsonObject => ({
+  ...(name === "" ? {} : { username: name }),
+  ...(uid === "" ? {} : { uid }),
+  ...(groups.length === 0 ? {} : { groups }),
+  ...(Object.keys(extra).length === 0 ? {} : { extra }),
+});
 
 /** The server acting for itself: creating what must be there at start. */
 export const APISERVER_USER: RequestUser = {
@@ -46,13 +44,11 @@ export function serviceAccountName(namespace: string, name: string): string {
 }
 
 /** The user that a service account is. */
-export function serviceAccountUser(namespace: string, name: string, uid: string) {
-  return {
-    name: serviceAccountName(namespace, name),
-    uid,
-    groups: serviceAccountGroups(namespace),
-  };
-}
+export const serviceAccountUser = (namespace: string, name: string, uid: string) => ({
+  name: serviceAccountName(namespace, name),
+  uid,
+  groups: serviceAccountGroups(namespace),
+});
 
 /** The groups of every service account in a namespace. */
 export function serviceAccountGroups(namespace: string): string[] {

@@ -214,9 +214,6 @@ function terminatingFor(
   return next;
 }
 
-function isGoing({ metadata }: Definition): boolean {
-  return (
-    metadata.deletionTimestamp !== undefined &&
-    (metadata.finalizers ?? []).includes(CLEANUP_FINALIZER)
-  );
-}
+const isGoing = ({ metadata }: Definition): boolean =>
+  metadata.deletionTimestamp !== undefined &&
+  (metadata.finalizers ?? []).includes(CLEANUP_FINALIZER);

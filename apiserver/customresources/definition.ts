@@ -35,12 +35,9 @@ export function outlineOf(crd: Definition): Definition {
  * Whether objects of a definition are served: upstream's handler asks for the same conditions. The
  * plural in the status, which clients can write, decides where objects lie: it must be the spec's.
  */
-export function isServed(crd: CustomResourceDefinition): boolean {
-  return (
-    crd.status?.acceptedNames?.plural === crd.spec.names.plural &&
-    (isTrue(crd, "NamesAccepted") || isTrue(crd, "Established"))
-  );
-}
+export const isServed = (crd: CustomResourceDefinition): boolean =>
+  crd.status?.acceptedNames?.plural === crd.spec.names.plural &&
+  (isTrue(crd, "NamesAccepted") || isTrue(crd, "Established"));
 
 export function isTrue(crd: CustomResourceDefinition, type: string): boolean {
   return conditionsOf(crd).some((each) => each.type === type && each.status === "True");

@@ -170,10 +170,8 @@ function definitionOf(column: Column): object {
 }
 
 /** The metadata of a list, in the order upstream writes it. */
-export function listMetadata(list: ObjectList): object {
-  return {
-    ...(list.revision === 0 ? {} : { resourceVersion: String(list.revision) }),
-    ...(list.continue === undefined ? {} : { continue: list.continue }),
-    ...(list.remaining === undefined ? {} : { remainingItemCount: list.remaining }),
-  };
-}
+export const listMetadata = (list: ObjectList): object => ({
+  ...(list.revision === 0 ? {} : { resourceVersion: String(list.revision) }),
+  ...(list.continue === undefined ? {} : { continue: list.continue }),
+  ...(list.remaining === undefined ? {} : { remainingItemCount: list.remaining }),
+});

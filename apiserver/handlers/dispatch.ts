@@ -66,12 +66,9 @@ export async function serveResource(server: ApiServer, context: RequestContext):
 }
 
 /** Upstream's handler of custom resources passes on what is not in their scope, to a 404. */
-function isInScope({ kind }: Resource, { namespace, verb }: RequestInfo): boolean {
-  return (
-    kind.namespaced === (namespace !== "") ||
-    (kind.namespaced && (verb === "list" || verb === "watch"))
-  );
-}
+const isInScope = ({ kind }: Resource, { namespace, verb }: RequestInfo): boolean =>
+  kind.namespaced === (namespace !== "") ||
+  (kind.namespaced && (verb === "list" || verb === "watch"));
 
 /** Throws 404 or 405 for a part or a verb that a custom resource has not, in upstream's words. */
 function checkPart({ kind, subject }: Resource, { subresource, verb, name }: RequestInfo): void {

@@ -19,13 +19,11 @@ export function openidConfiguration(server: ApiServer): object {
 }
 
 /** The public keys of service account tokens (RFC 7517). */
-export function openidKeys(server: ApiServer): object {
-  return {
-    keys: server.tokens.keys.verifiers.map(({ id, algorithm, key }) => ({
-      use: "sig",
-      kid: id,
-      alg: algorithm,
-      ...key.export({ format: "jwk" }),
-    })),
-  };
-}
+export const openidKeys = (server: ApiServer): object => ({
+  keys: server.tokens.keys.verifiers.map(({ id, algorithm, key }) => ({
+    use: "sig",
+    kid: id,
+    alg: algorithm,
+    ...key.export({ format: "jwk" }),
+  })),
+});

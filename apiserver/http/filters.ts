@@ -209,15 +209,12 @@ export function authentication(authenticator: Authenticator): Filter {
  * upstream: WithImpersonation. Continues the request as another user. Throws 403 if its own user
  * may not impersonate that one.
  */
-export function impersonation(
-  authorizer: Authorizer,
-  measured: { metrics: AuthorizationMetrics; clock: Clock },
-): Filter {
-  return async ({ context }, next) => {
+export const impersonation =
+  (authorizer: Authorizer, measured: { metrics: AuthorizationMetrics; clock: Clock }): Filter =>
+  async ({ context }, next) => {
     await impersonate(authorizer, measured, context);
     await next();
   };
-}
 
 /**
  * upstream: WithPriorityAndFairness. Waits until the request may be worked on. Throws 429 if it may

@@ -15,17 +15,15 @@ import type { WriteOptions } from "./write-options.ts";
 import type { Writer } from "./writer.ts";
 
 /** The options of a write that the server makes for itself. */
-export function internalWrite(fieldManager = "kube-apiserver"): WriteOptions {
-  return {
-    user: APISERVER_USER,
-    dryRun: false,
-    fieldManager,
-    fieldValidation: "Strict",
-    subresource: "",
-    warnings: [],
-    isInternal: true,
-  };
-}
+export const internalWrite = (fieldManager = "kube-apiserver"): WriteOptions => ({
+  user: APISERVER_USER,
+  dryRun: false,
+  fieldManager,
+  fieldValidation: "Strict",
+  subresource: "",
+  warnings: [],
+  isInternal: true,
+});
 
 /** An object of the kind as decoding a client's body would make it. */
 export function decoded<T extends KubeObject>(resource: Resource, given: KubeObject): T {

@@ -27,31 +27,29 @@ export const OWNING_SERVICE = "kubernetes.io/service-name";
  * machine of this server: at random, to those of the Service's first address family first. Throws
  * 404 or 503; WebhookError for a Service without endpoints of its own.
  */
-export function serviceEndpoints(resources: Resources, random: Random): ServiceResolver {
-  return {
-    async resolve(namespace, name, port) {
-      const service = await serviceOf(resources, namespace, name);
-      const { type = "ClusterIP", ports = [], ipFamilies = [] } = service.spec ?? {};
-      if (type === "ExternalName") {
-        throw new WebhookError(`unsupported service type ${JSON.stringify(type)}`);
-      }
-      const named = JSON.stringify(name);
-      const wanted = ports.find((each) => each.port === port);
-      if (wanted === undefined) {
-        throw serviceUnavailable(`no service port ${port} found for service ${named}`);
-      }
-      const slices = await slicesOf(resources, namespace, name);
-      const preferred = slices.filter(({ addressType }) => addressType === ipFamilies[0]);
-      for (const some of [preferred, slices]) {
-        const ready = some.flatMap((slice) => readyIn(slice, wanted.name ?? ""));
-        if (ready.length === 0) continue;
-        const address = pick(random, ready);
-        return { ...address, host: reachable(address.host) };
-      }
-      throw serviceUnavailable(`no endpoints available for service ${named}`);
-    },
-  };
-}
+export const serviceEndpoints = (resources: Resources, random: Random): ServiceResolver => ({
+  async resolve(namespace, name, port) {
+    const service = await serviceOf(resources, namespace, name);
+    const { type = "ClusterIP", ports = [], ipFamilies = [] } = service.spec ?? {};
+    if (type === "ExternalName") {
+      throw new WebhookError(`unsupported service type ${JSON.stringify(type)}`);
+    }
+    const named = JSON.stringify(name);
+    const wanted = ports.find((each) => each.port === port);
+    if (wanted === undefined) {
+      throw serviceUnavailable(`no service port ${port} found for service ${named}`);
+    }
+    const slices = await slicesOf(resources, namespace, name);
+    const preferred = slices.filter(({ addressType }) => addressType === ipFamilies[0]);
+    for (const some of [preferred, slices]) {
+      const ready = some.flatMap((slice) => readyIn(slice, wanted.name ?? ""));
+      if (ready.length === 0) continue;
+      const address = pick(random, ready);
+      return { ...address, host: reachable(address.host) };
+    }
+    throw serviceUnavailable(`no endpoints available for service ${named}`);
+  },
+});
 
 async function serviceOf(
   resources: Resources,

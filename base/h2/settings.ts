@@ -28,13 +28,11 @@ export interface PeerSettings {
   streams_max: number;
 }
 
-export function defaultPeerSettings(): PeerSettings {
-  return {
-    headerTableBytes: DEFAULT_HEADER_TABLE_BYTES,
-    initialWindowBytes: DEFAULT_WINDOW_BYTES,
-    streams_max: Number.POSITIVE_INFINITY,
-  };
-}
+export const defaultPeerSettings = (): PeerSettings => ({
+  headerTableBytes: DEFAULT_HEADER_TABLE_BYTES,
+  initialWindowBytes: DEFAULT_WINDOW_BYTES,
+  streams_max: Number.POSITIVE_INFINITY,
+});
 
 /** Takes the settings of one frame into `settings`. Unknown ones are passed over, as they must. */
 export function readSettings(payload: Buffer, settings: PeerSettings): void {

@@ -209,11 +209,9 @@ export function timedBy(counters: CounterFamily, durations: HistogramFamily): Ti
 }
 
 /** Declares the families of a registry: a name and a help text each. */
-export function familiesOf(registry: Registry) {
-  return {
-    counter: (name: string, help: string) => new CounterFamily(registry, name, help),
-    gauge: (name: string, help: string) => new GaugeFamily(registry, name, help),
-    histogram: (name: string, help: string, bounds: readonly number[]) =>
-      new HistogramFamily(registry, name, help, bounds),
-  };
-}
+export const familiesOf = (registry: Registry) => ({
+  counter: (name: string, help: string) => new CounterFamily(registry, name, help),
+  gauge: (name: string, help: string) => new GaugeFamily(registry, name, help),
+  histogram: (name: string, help: string, bounds: readonly number[]) =>
+    new HistogramFamily(registry, name, help, bounds),
+});

@@ -157,12 +157,10 @@ export async function createRequest(
   return { csr: `${csr.toString("pem")}\n`, key };
 }
 
-function alternativeNames(dnsNames: readonly string[], ipAddresses: readonly string[]) {
-  return [
-    ...dnsNames.map((value) => ({ type: "dns" as const, value })),
-    ...ipAddresses.map((value) => ({ type: "ip" as const, value })),
-  ];
-}
+const alternativeNames = (dnsNames: readonly string[], ipAddresses: readonly string[]) => [
+  ...dnsNames.map((value) => ({ type: "dns" as const, value })),
+  ...ipAddresses.map((value) => ({ type: "ip" as const, value })),
+];
 
 /** Throws when servers would read another user or groups out of a certificate than was checked. */
 function requireSubject(signed: string, { commonName, organizations }: RequestSubject): void {

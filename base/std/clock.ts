@@ -27,23 +27,21 @@ export function stopwatch(clock: Pick<Clock, "monotonic">): () => number {
 const TIMER_MS_MAX = INT32_MAX;
 
 /** The machine's clock. Its timers keep the process alive unless `unref` is set. */
-export function systemClock(options: { unref?: boolean } = {}): Clock {
-  return {
-    now: () => Date.now(),
-    monotonic: () => performance.now(),
-    after(delay_ms, fn) {
-      let handle: NodeJS.Timeout;
-      const wait = (left_ms: number) => {
-        const rest_ms = left_ms - TIMER_MS_MAX;
-        const next = rest_ms > 0 ? () => wait(rest_ms) : fn;
-        handle = setTimeout(next, Math.min(left_ms, TIMER_MS_MAX));
-        if (options.unref) handle.unref();
-      };
-      wait(delay_ms);
-      return { cancel: () => clearTimeout(handle) };
-    },
-  };
-}
+export const systemClock = (options: { unref?: boolean } = {}): Clock => ({
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delay_ms, fn) {
+    let handle: NodeJS.Timeout;
+    const wait = (left_ms: number) => {
+      const rest_ms = left_ms - TIMER_MS_MAX;
+      const next = rest_ms > 0 ? () => wait(rest_ms) : fn;
+      handle = setTimeout(next, Math.min(left_ms, TIMER_MS_MAX));
+      if (options.unref) handle.unref();
+    };
+    wait(delay_ms);
+    return { cancel: () => clearTimeout(handle) };
+  },
+});
 
 /**
  * A clock that only `advance` moves; timers fire in order of their deadline, then of their

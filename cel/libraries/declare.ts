@@ -8,26 +8,22 @@ type Implementation = Overload["call"];
 type Costs = Pick<Overload, "cost" | "estimate" | "steps">;
 
 /** An overload called on a receiver, the first of `args`. */
-export function method(
+export const method = (
   id: string,
   args: readonly Type[],
   result: Type,
   call: Implementation,
   costs: Costs = {},
-): Overload {
-  return { id, member: true, args, result, call, ...costs };
-}
+): Overload => ({ id, member: true, args, result, call, ...costs });
 
 /** An overload called by its name alone. */
-export function call(
+export const call = (
   id: string,
   args: readonly Type[],
   result: Type,
   call: Implementation,
   costs: Costs = {},
-): Overload {
-  return { id, args, result, call, ...costs };
-}
+): Overload => ({ id, args, result, call, ...costs });
 
 /** The methods that compare two values of an ordered type, such as `isLessThan`. */
 export function ordering<V>(
@@ -46,8 +42,6 @@ export function ordering<V>(
 }
 
 /** The functions of a library by their names. */
-export function functions(
+export const functions = (
   table: Readonly<Record<string, readonly Overload[]>>,
-): FunctionDeclaration[] {
-  return Object.entries(table).map(([name, overloads]) => ({ name, overloads }));
-}
+): FunctionDeclaration[] => Object.entries(table).map(([name, overloads]) => ({ name, overloads }));

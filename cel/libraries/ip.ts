@@ -93,15 +93,12 @@ function isLinkLocalMulticast({ family, value }: Ip): boolean {
   return ((value >> 112n) & 0xff0fn) === 0xff02n;
 }
 
-function isGlobalUnicast(ip: Ip): boolean {
-  return (
-    !isIn("unspecified", ip) &&
-    !isIn("broadcast", ip) &&
-    !isIn("loopback", ip) &&
-    !isIn("multicast", ip) &&
-    !isIn("linkLocalUnicast", ip)
-  );
-}
+const isGlobalUnicast = (ip: Ip): boolean =>
+  !isIn("unspecified", ip) &&
+  !isIn("broadcast", ip) &&
+  !isIn("loopback", ip) &&
+  !isIn("multicast", ip) &&
+  !isIn("linkLocalUnicast", ip);
 
 function containsIp({ prefix }: CidrValue, { ip }: IpValue): boolean {
   return contains(networkOf(prefix), ip);

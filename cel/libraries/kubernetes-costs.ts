@@ -59,16 +59,14 @@ function always(cost: number): Rule {
 const UNIT = always(1);
 
 /** Reads its first argument, `times` over. */
-function reading(passes: number, sizesResult = false): Rule {
-  return {
-    count: ({ args: [text] }) => Math.ceil(costSize(text!) * passes * TEXT),
-    estimate: ({ args: [text], size }) => {
-      if (text === undefined) return undefined;
-      const length = size(text);
-      return { cost: scale(length, passes * TEXT), ...(sizesResult && { resultSize: length }) };
-    },
-  };
-}
+const reading = (passes: number, sizesResult = false): Rule => ({
+  count: ({ args: [text] }) => Math.ceil(costSize(text!) * passes * TEXT),
+  estimate: ({ args: [text], size }) => {
+    if (text === undefined) return undefined;
+    const length = size(text);
+    return { cost: scale(length, passes * TEXT), ...(sizesResult && { resultSize: length }) };
+  },
+});
 
 const PARSE = reading(1);
 
@@ -194,22 +192,20 @@ const IP: Rule = {
 };
 
 /** Compares a prefix, and `extra` of it again; reads the other side when it is a text. */
-function containing(textOverload: string, masks: boolean): Rule {
-  return {
-    count: ({ overload, args: [cidr, other] }) => {
-      const length = costSize(cidr!);
-      const masking = masks ? Math.ceil(length * TEXT) + 1 : 0;
-      const reads = overload === textOverload ? Math.ceil(costSize(other!) * TEXT) : 0;
-      return Math.ceil((length + length) * TEXT) + masking + reads;
-    },
-    estimate: ({ overload, args: [other], size }) => {
-      let cost = scale(add(ADDRESS, ADDRESS), TEXT);
-      if (masks) cost = add(cost, add(scale(ADDRESS, TEXT), exactly(1n)));
-      if (overload === textOverload) cost = add(cost, scale(size(other!), TEXT));
-      return { cost };
-    },
-  };
-}
+const containing = (textOverload: string, masks: boolean): Rule => ({
+  count: ({ overload, args: [cidr, other] }) => {
+    const length = costSize(cidr!);
+    const masking = masks ? Math.ceil(length * TEXT) + 1 : 0;
+    const reads = overload === textOverload ? Math.ceil(costSize(other!) * TEXT) : 0;
+    return Math.ceil((length + length) * TEXT) + masking + reads;
+  },
+  estimate: ({ overload, args: [other], size }) => {
+    let cost = scale(add(ADDRESS, ADDRESS), TEXT);
+    if (masks) cost = add(cost, add(scale(ADDRESS, TEXT), exactly(1n)));
+    if (overload === textOverload) cost = add(cost, scale(size(other!), TEXT));
+    return { cost };
+  },
+});
 
 const VALIDATE: Rule = {
   count: ({ args: [format, text] }) => {

@@ -103,16 +103,13 @@ function lastIndexOf(list: ListValue, item: Value): Outcome {
   return -1n;
 }
 
-function overloads(
+const overloads = (
   types: readonly Type[],
   id: (name: string) => string,
   result: (type: Type) => Type,
   implement: (type: Type) => Overload["call"],
-): Overload[] {
-  return types.map((type) =>
-    method(id(shortName(type)), [listOf(type)], result(type), implement(type)),
-  );
-}
+): Overload[] =>
+  types.map((type) => method(id(shortName(type)), [listOf(type)], result(type), implement(type)));
 
 const ZEROS: readonly (readonly [Type, Value])[] = [
   [INT, 0n],
@@ -336,15 +333,13 @@ function intersects(a: ListValue, b: ListValue): boolean {
   return false;
 }
 
-function setFunction(name: string, factor: number, implement: Overload["call"]): Overload[] {
-  return [
-    call(`list_sets_${name}_list`, [LIST, LIST], BOOL, implement, {
-      cost: setsCost(factor),
-      steps: setsCost(factor),
-      estimate: estimateSets(factor),
-    }),
-  ];
-}
+const setFunction = (name: string, factor: number, implement: Overload["call"]): Overload[] => [
+  call(`list_sets_${name}_list`, [LIST, LIST], BOOL, implement, {
+    cost: setsCost(factor),
+    steps: setsCost(factor),
+    estimate: estimateSets(factor),
+  }),
+];
 
 export const setsLibrary: Library = {
   name: "cel.lib.ext.sets",

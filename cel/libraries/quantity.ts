@@ -105,12 +105,10 @@ function asInteger(quantity: QuantityValue): Outcome {
 
 type Combine = (a: QuantityValue, b: QuantityValue | bigint) => QuantityValue;
 
-function arithmetic(name: string, combine: Combine): Overload[] {
-  return [
-    method(`quantity_${name}`, [QUANTITY, QUANTITY], QUANTITY, combine),
-    method(`quantity_${name}_int`, [QUANTITY, INT], QUANTITY, combine),
-  ];
-}
+const arithmetic = (name: string, combine: Combine): Overload[] => [
+  method(`quantity_${name}`, [QUANTITY, QUANTITY], QUANTITY, combine),
+  method(`quantity_${name}_int`, [QUANTITY, INT], QUANTITY, combine),
+];
 
 export const quantityLibrary: Library = {
   name: "kubernetes.quantity",

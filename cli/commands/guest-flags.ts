@@ -17,13 +17,11 @@ export const GUEST_PROXY_MODES = ["ipvs", "iptables"] as const satisfies readonl
 export type GuestFlags = { guest?: boolean; memory?: string; disk?: string; proxyMode?: ModeName };
 
 /** Returns a new guest without flags. Its rules are of the cluster's kind if its kernel has it. */
-export function defaultGuest({ proxyMode }: Pick<ClusterConfig, "proxyMode">): GuestConfig {
-  return {
-    memory_MiB: GUEST_MEMORY_MIB,
-    disk_GiB: GUEST_DISK_GIB,
-    proxyMode: GUEST_PROXY_MODES.find((mode) => mode === proxyMode) ?? GUEST_PROXY_MODES[0],
-  };
-}
+export const defaultGuest = ({ proxyMode }: Pick<ClusterConfig, "proxyMode">): GuestConfig => ({
+  memory_MiB: GUEST_MEMORY_MIB,
+  disk_GiB: GUEST_DISK_GIB,
+  proxyMode: GUEST_PROXY_MODES.find((mode) => mode === proxyMode) ?? GUEST_PROXY_MODES[0],
+});
 
 /**
  * Returns what a new node is as a guest, by the flags of `r2k node add`; undefined without

@@ -83,15 +83,12 @@ export function runsInPart({ running, controlPlanes, nodes }: Observation): bool
 type Running = Pick<Observation, "running" | "controlPlanes">;
 
 /** Whether all processes of the control plane run. */
-export function hasControlPlane(
+export const hasControlPlane = (
   { running, controlPlanes }: Running,
   cluster: ClusterConfig,
-): boolean {
-  return (
-    controlPlaneNames(cluster).every((name) => controlPlanes.has(name)) &&
-    processNames(cluster).every((name) => name === "node" || running.has(name))
-  );
-}
+): boolean =>
+  controlPlaneNames(cluster).every((name) => controlPlanes.has(name)) &&
+  processNames(cluster).every((name) => name === "node" || running.has(name));
 
 /** Whether all processes of the control plane and of the first node run. */
 export function isWhole(seen: Running, cluster: ClusterConfig): boolean {

@@ -244,14 +244,11 @@ function frontProxyOf(flags: Flags): Pick<ApiserverOptions, "proxyClient" | "req
   };
 }
 
-function words(text: string | undefined): string[] {
-  return (
-    text
-      ?.split(",")
-      .map((each) => each.trim())
-      .filter((each) => each !== "") ?? []
-  );
-}
+const words = (text: string | undefined): string[] =>
+  text
+    ?.split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "") ?? [];
 
 async function admissionOf(flags: Flags): Promise<AdmissionFlags> {
   const switches = {

@@ -54,13 +54,11 @@ export async function ensurePki(
   return files;
 }
 
-function issue(
+const issue = (
   ca: KeyPair,
   request: Omit<CertificateRequest, "days">,
   now_ms: number,
-): Promise<KeyPair> {
-  return issueCertificate(ca, { ...request, days: CERTIFICATE_DAYS }, now_ms);
-}
+): Promise<KeyPair> => issueCertificate(ca, { ...request, days: CERTIFICATE_DAYS }, now_ms);
 
 async function ensurePair(
   files: ClusterFiles,

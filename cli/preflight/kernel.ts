@@ -55,16 +55,14 @@ const kernelVersion: Check = {
  * A kernel feature that is tried by a script in namespaces of its own; one that a cluster can do
  * without says what is then missing.
  */
-function tried(name: string, script: string, remedy: string, without?: string): Check {
-  return {
-    name,
-    async ask() {
-      const { succeeded, output } = await tryInNamespaces(script);
-      if (succeeded) return ok("works");
-      return without ? warning(`${without}: ${output}`, remedy) : failed(output, remedy);
-    },
-  };
-}
+const tried = (name: string, script: string, remedy: string, without?: string): Check => ({
+  name,
+  async ask() {
+    const { succeeded, output } = await tryInNamespaces(script);
+    if (succeeded) return ok("works");
+    return without ? warning(`${without}: ${output}`, remedy) : failed(output, remedy);
+  },
+});
 
 const module = (name: string) =>
   `load the kernel module (modprobe ${name}) or use a kernel with it`;

@@ -167,12 +167,10 @@ export interface ClusterRoots {
 }
 
 /** Where clusters live: R2K_DATA and R2K_RUN move the roots, as tests and labs do. */
-export function clusterRoots(environment: NodeJS.ProcessEnv): ClusterRoots {
-  return {
-    data: environment["R2K_DATA"] ?? "/var/lib/r2k",
-    run: environment["R2K_RUN"] ?? "/run/r2k",
-  };
-}
+export const clusterRoots = (environment: NodeJS.ProcessEnv): ClusterRoots => ({
+  data: environment["R2K_DATA"] ?? "/var/lib/r2k",
+  run: environment["R2K_RUN"] ?? "/run/r2k",
+});
 
 /**
  * A cluster's name becomes part of paths: with 16 characters the longest one of a socket, of a CSI

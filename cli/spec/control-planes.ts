@@ -64,19 +64,17 @@ function addressOf({ hostAddress }: Pick<ClusterConfig, "hostAddress">, name: st
 }
 
 /** The configuration of a control plane: the cluster's, with its own name, folders and address. */
-export function controlPlaneConfig(
+export const controlPlaneConfig = (
   cluster: ClusterConfig,
   name: string,
   membership: "founds" | "joins" = "founds",
-): ClusterConfig {
-  return {
-    ...cluster,
-    ...controlPlanePlace(cluster, name),
-    nodeName: name,
-    nodeAddress: addressOf(cluster, name),
-    controlPlane: membership,
-  };
-}
+): ClusterConfig => ({
+  ...cluster,
+  ...controlPlanePlace(cluster, name),
+  nodeName: name,
+  nodeAddress: addressOf(cluster, name),
+  controlPlane: membership,
+});
 
 /** The addresses of the API servers, by the names of their control planes. */
 export function apiServers(cluster: ClusterConfig): Map<string, string> {

@@ -9,11 +9,9 @@ export type ProcessName = "control" | "host" | "node" | `store-${number}`;
  * The processes of a cluster, in the order of their start, without those of control planes on
  * machines of their own.
  */
-export function processNames(
+export const processNames = (
   config: Pick<ClusterConfig, "storeMembers" | "controlPlanes">,
-): ProcessName[] {
-  return [...storeMemberNames(config), apiProcess(config), "node"];
-}
+): ProcessName[] => [...storeMemberNames(config), apiProcess(config), "node"];
 
 /** The process by which this host reaches the API. */
 export function apiProcess(config: Pick<ClusterConfig, "controlPlanes">): ProcessName {
@@ -27,16 +25,14 @@ export const ALL_PROCESS_NAMES: readonly ProcessName[] = [
 ];
 
 /** The processes of a cluster, of its control planes and nodes; a title has the name of those. */
-export function allProcesses(cluster: ClusterConfig, joined: readonly ClusterConfig[]) {
-  return [
-    ...controlPlaneNames(cluster).map((name) => {
-      const of = controlPlaneConfig(cluster, name);
-      return { title: `control ${name}`, name: "control" as const, of };
-    }),
-    ...processNames(cluster).map((name) => ({ title: `${name}`, name, of: cluster })),
-    ...joined.map((of) => ({ title: `node ${of.nodeName}`, name: "node" as const, of })),
-  ];
-}
+export const allProcesses = (cluster: ClusterConfig, joined: readonly ClusterConfig[]) => [
+  ...controlPlaneNames(cluster).map((name) => {
+    const of = controlPlaneConfig(cluster, name);
+    return { title: `control ${name}`, name: "control" as const, of };
+  }),
+  ...processNames(cluster).map((name) => ({ title: `${name}`, name, of: cluster })),
+  ...joined.map((of) => ({ title: `node ${of.nodeName}`, name: "node" as const, of })),
+];
 
 /** The command that prints the log of a process; `node` is the name of a node that joined. */
 export function logsCommand(cluster: string, process: string, node?: string): string {

@@ -26,11 +26,8 @@ export async function writeOwnParts(runDir: string, name: string): Promise<void>
 }
 
 /** Returns the record that a running process has left of its program's parts. */
-function readRecord(runDir: string, name: string): string {
-  return (
-    tolerateSync(() => readFileSync(ownPartsPath(runDir, name), "utf8"), errno("ENOENT")) ?? "\n"
-  );
-}
+const readRecord = (runDir: string, name: string): string =>
+  tolerateSync(() => readFileSync(ownPartsPath(runDir, name), "utf8"), errno("ENOENT")) ?? "\n";
 
 /** The labs whose part in a running process is the reader's. */
 function readOwnParts(runDir: string, name: string): string[] {

@@ -6,17 +6,15 @@ import { CniError, fromWire } from "./errors.ts";
 import type { Invoke, PluginRequest } from "./types.ts";
 
 /** Returns the protocol's environment, with the caller's PATH (plugins call iptables, nft). */
-function environmentOf(request: PluginRequest): Record<string, string> {
-  return {
-    PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
-    CNI_COMMAND: request.command,
-    CNI_CONTAINERID: request.containerId,
-    CNI_NETNS: request.netns,
-    CNI_IFNAME: request.ifName,
-    CNI_ARGS: request.args,
-    CNI_PATH: request.path.join(":"),
-  };
-}
+const environmentOf = (request: PluginRequest): Record<string, string> => ({
+  PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+  CNI_COMMAND: request.command,
+  CNI_CONTAINERID: request.containerId,
+  CNI_NETNS: request.netns,
+  CNI_IFNAME: request.ifName,
+  CNI_ARGS: request.args,
+  CNI_PATH: request.path.join(":"),
+});
 
 interface Ended {
   status: number | null;

@@ -161,17 +161,15 @@ export function machineBounds(podCidr: string): () => Promise<boolean> {
   return async () => [await boundConnections(), await boundOpened()].includes(true);
 }
 
-function openedRules(podCidr: string): string[] {
-  return [
-    `add set ip ${QUERIES} opened { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
-      `timeout ${QUERIES_COUNTED_MS}ms; }`,
-    `add chain ip ${QUERIES} input { type filter hook input priority filter - 10; }`,
-    `add rule ip ${QUERIES} input ip saddr ${podCidr} tcp dport { ${SERVERS.join(", ")} } ` +
-      "tcp flags & (syn | ack) == syn " +
-      `update @opened { ip saddr limit rate over ${CONNECTS_PER_SECOND}/second ` +
-      `burst ${CONNECTS_BURST} packets } drop`,
-  ];
-}
+const openedRules = (podCidr: string): string[] => [
+  `add set ip ${QUERIES} opened { type ipv4_addr; size ${PODS_COUNTED}; flags dynamic,timeout; ` +
+    `timeout ${QUERIES_COUNTED_MS}ms; }`,
+  `add chain ip ${QUERIES} input { type filter hook input priority filter - 10; }`,
+  `add rule ip ${QUERIES} input ip saddr ${podCidr} tcp dport { ${SERVERS.join(", ")} } ` +
+    "tcp flags & (syn | ack) == syn " +
+    `update @opened { ip saddr limit rate over ${CONNECTS_PER_SECOND}/second ` +
+    `burst ${CONNECTS_BURST} packets } drop`,
+];
 
 const queriesBounded = (node: TablePlace, rules: string[]) =>
   kernelBounds(node, QUERIES, rules, {

@@ -7,10 +7,8 @@ const CHAIN = "R2K-POD-SOURCES";
  * kernel that cannot check each pod's own address: a pod can then forge those of its neighbours on
  * the node alone. Bridged packets come by the bridge's link here, too (br_netfilter).
  */
-export function podSourceChains(podCidr: string, bridge = "cni0"): OwnChains {
-  return {
-    table: "mangle",
-    hooks: { PREROUTING: CHAIN },
-    rules: [`-A ${CHAIN} ! -s ${podCidr} -i ${bridge} -j DROP`],
-  };
-}
+export const podSourceChains = (podCidr: string, bridge = "cni0"): OwnChains => ({
+  table: "mangle",
+  hooks: { PREROUTING: CHAIN },
+  rules: [`-A ${CHAIN} ! -s ${podCidr} -i ${bridge} -j DROP`],
+});

@@ -39,12 +39,10 @@ export async function openImages(host: Host): Promise<OpenImages> {
 const ID_DIGITS_MIN = 4;
 
 /** The image of a name, or else of an id, or the beginning of one. */
-export function findImage(
+export const findImage = (
   { images }: Pick<OpenImages, "images">,
   name: string,
-): NamedImage | undefined {
-  return images.find(name) ?? images.findByStart(name, ID_DIGITS_MIN);
-}
+): NamedImage | undefined => images.find(name) ?? images.findByStart(name, ID_DIGITS_MIN);
 
 /** Throws not-found. */
 export function getImage(from: Pick<OpenImages, "images">, name: string): NamedImage {

@@ -31,17 +31,15 @@ function stateDocument(engine: Engine, container: HandContainer): object {
   };
 }
 
-function mountDocument({ type, name, source, destination, isReadOnly }: HandMount): object {
-  return {
-    Type: type,
-    ...(name !== undefined && { Name: name, Driver: "local" }),
-    Source: type === "tmpfs" ? "" : source,
-    Destination: destination,
-    Mode: isReadOnly ? "ro" : "",
-    RW: !isReadOnly,
-    Propagation: type === "bind" ? "rprivate" : "",
-  };
-}
+const mountDocument = ({ type, name, source, destination, isReadOnly }: HandMount): object => ({
+  Type: type,
+  ...(name !== undefined && { Name: name, Driver: "local" }),
+  Source: type === "tmpfs" ? "" : source,
+  Destination: destination,
+  Mode: isReadOnly ? "ro" : "",
+  RW: !isReadOnly,
+  Propagation: type === "bind" ? "rprivate" : "",
+});
 
 type Ports = Record<string, { HostIp: string; HostPort: string }[] | null>;
 

@@ -23,17 +23,15 @@ export function imageDocument(image: NamedImage): object {
   };
 }
 
-export function volumeDocument({ volumes }: Engine, volume: Volume): object {
-  return {
-    Name: volume.name,
-    Driver: "local",
-    Mountpoint: volumes.dataOf(volume.name),
-    CreatedAt: new Date(volume.createdAt_ms).toISOString(),
-    Labels: volume.labels,
-    Options: null,
-    Scope: "local",
-  };
-}
+export const volumeDocument = ({ volumes }: Engine, volume: Volume): object => ({
+  Name: volume.name,
+  Driver: "local",
+  Mountpoint: volumes.dataOf(volume.name),
+  CreatedAt: new Date(volume.createdAt_ms).toISOString(),
+  Labels: volume.labels,
+  Options: null,
+  Scope: "local",
+});
 
 export function networkDocument({ containers, runtime }: Engine, network: Network): object {
   const { name, subnet, gateway, isInternal, labels, bridge } = network;

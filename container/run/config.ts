@@ -141,13 +141,11 @@ export function commandOf(
 }
 
 /** The namespaces of a container and of its sandbox. */
-function modesOf({ pid, ipc }: RunFlags, { network }: Hand) {
-  return {
-    network: network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
-    pid: pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
-    ipc: ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
-  };
-}
+const modesOf = ({ pid, ipc }: RunFlags, { network }: Hand) => ({
+  network: network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+  pid: pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
+  ipc: ipc === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+});
 
 /** The flags' DNS, with the machine's servers where they give others alone; else none. */
 export function dnsOf(

@@ -36,14 +36,11 @@ export function daemonTolerations(spec: PodSpec): Toleration[] {
 }
 
 /** Whether both are about the same taint, however long they last (upstream's MatchToleration). */
-function sameToleration(a: Toleration, b: Toleration): boolean {
-  return (
-    a.key === b.key &&
-    a.effect === b.effect &&
-    a.operator === b.operator &&
-    (a.value ?? "") === (b.value ?? "")
-  );
-}
+const sameToleration = (a: Toleration, b: Toleration): boolean =>
+  a.key === b.key &&
+  a.effect === b.effect &&
+  a.operator === b.operator &&
+  (a.value ?? "") === (b.value ?? "");
 
 /** The pod of a DaemonSet's revision for one node, that the scheduler puts there. */
 export function daemonPodOf(set: DaemonSet, node: string, hash: string): Pod {

@@ -146,21 +146,17 @@ function keepOne(
   }
 }
 
-function makeSlice(
+const makeSlice = (
   { metadata }: SlicesOwner,
   { family: addressType, ports }: GroupHead,
   endpoints: Endpoint[],
-): EndpointSlice {
-  return { metadata, addressType, endpoints, ports };
-}
+): EndpointSlice => ({ metadata, addressType, endpoints, ports });
 
-function withContent(
+const withContent = (
   { metadata: { labels } }: SlicesOwner,
   slice: EndpointSlice,
   endpoints: Endpoint[],
-): EndpointSlice {
-  return { ...slice, metadata: { ...slice.metadata, labels }, endpoints };
-}
+): EndpointSlice => ({ ...slice, metadata: { ...slice.metadata, labels }, endpoints });
 
 function sliceChanged(owner: SlicesOwner, slice: EndpointSlice, endpoints: Endpoint[]): boolean {
   const labels = (map: Record<string, string> = {}) => JSON.stringify(Object.entries(map).sort());

@@ -48,13 +48,10 @@ export function zoneShares(nodes: readonly Node[]): ZoneShares {
 }
 
 /** Whether a change of a node may change the shares. */
-export function isMoved(node: Node, before: Node): boolean {
-  return (
-    isNodeReady(node) !== isNodeReady(before) ||
-    milliCpu(node) !== milliCpu(before) ||
-    node.metadata.labels?.[ZONE] !== before.metadata.labels?.[ZONE]
-  );
-}
+export const isMoved = (node: Node, before: Node): boolean =>
+  isNodeReady(node) !== isNodeReady(before) ||
+  milliCpu(node) !== milliCpu(before) ||
+  node.metadata.labels?.[ZONE] !== before.metadata.labels?.[ZONE];
 
 function milliCpu({ status }: Node): number {
   const text = status?.allocatable?.["cpu"];

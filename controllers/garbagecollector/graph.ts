@@ -27,13 +27,11 @@ export interface GraphNode {
  * An object as owner references name it, in any of its group's versions. A uid alone is no name:
  * anyone can write another object's uid into a reference.
  */
-export function identityOf(
+export const identityOf = (
   { group, kind = "" }: Pick<ResourceType, "group" | "kind">,
   { namespace = "", name }: ObjectName,
   uid: string,
-): string {
-  return JSON.stringify([group, kind, namespace, name, uid]);
-}
+): string => JSON.stringify([group, kind, namespace, name, uid]);
 
 /** The identity of the owner that a reference names, if it is in `namespace` (or cluster-wide). */
 export function referencedBy(owner: OwnerReference, namespace: string | undefined): string {

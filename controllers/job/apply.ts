@@ -58,19 +58,17 @@ export async function applyPodsPlan(
 }
 
 /** The current state, while no action is allowed. */
-export function outcomeOf(
+export const outcomeOf = (
   { active, ready, terminating }: Evaluation,
   removed: readonly Pod[],
   trusted: boolean,
-): Outcome {
-  return {
-    active: active.length - removed.length,
-    ready: ready - removed.filter(isPodReady).length,
-    terminating: terminating + removed.length,
-    trusted,
-    cleared: false,
-  };
-}
+): Outcome => ({
+  active: active.length - removed.length,
+  ready: ready - removed.filter(isPodReady).length,
+  terminating: terminating + removed.length,
+  trusted,
+  cleared: false,
+});
 
 async function createIndexes(
   control: JobControl,

@@ -108,10 +108,7 @@ const groupOf = ({ namespace, sharing, local }: Wanted) =>
 /** The Services that have an address: all of one group, with the ports of all. */
 type Holder = { readonly group: string | undefined; readonly ports: Set<string> };
 
-function mayShare(service: Wanted, { group, ports }: Holder): boolean {
-  return (
-    group !== undefined &&
-    group === groupOf(service) &&
-    !service.ports.some((port) => ports.has(port))
-  );
-}
+const mayShare = (service: Wanted, { group, ports }: Holder): boolean =>
+  group !== undefined &&
+  group === groupOf(service) &&
+  !service.ports.some((port) => ports.has(port));

@@ -194,11 +194,8 @@ function claimsComplete(view: StatefulView, pod: Pod, ordinal: number): boolean 
 const isTerminating = ({ metadata }: Pod): boolean => metadata.deletionTimestamp !== undefined;
 
 /** Whether a pod runs, has been ready for minReadySeconds, and is not being deleted. */
-function isAvailable({ set, now_ms }: StatefulView, pod: Pod): boolean {
-  return (
-    !isTerminating(pod) &&
-    pod.status?.phase === "Running" &&
-    isPodReady(pod) &&
-    isPodAvailable(pod, set.spec.minReadySeconds ?? 0, now_ms)
-  );
-}
+const isAvailable = ({ set, now_ms }: StatefulView, pod: Pod): boolean =>
+  !isTerminating(pod) &&
+  pod.status?.phase === "Running" &&
+  isPodReady(pod) &&
+  isPodAvailable(pod, set.spec.minReadySeconds ?? 0, now_ms);

@@ -68,13 +68,10 @@ function controls({ uid, controller }: OwnerReference): [string, boolean] {
   return [uid, controller === true];
 }
 
-function isAbout(owner: OwnerReference, object: KubeObject, type: OwnerType): boolean {
-  return (
-    owner.kind === type.kind &&
-    owner.apiVersion === type.apiVersion &&
-    owner.name === object.metadata.name
-  );
-}
+const isAbout = (owner: OwnerReference, object: KubeObject, type: OwnerType): boolean =>
+  owner.kind === type.kind &&
+  owner.apiVersion === type.apiVersion &&
+  owner.name === object.metadata.name;
 
 function hasStaleOwner(claim: PersistentVolumeClaim, object: KubeObject, type: OwnerType): boolean {
   return (

@@ -99,13 +99,11 @@ async function evict(
 }
 
 /** The condition of a pod that is evicted. */
-function evicted(pod: Pod, now_ms: number) {
-  return {
-    type: "DisruptionTarget",
-    status: "True",
-    observedGeneration: pod.metadata.generation,
-    reason: "DeletionByTaintManager",
-    message: "Taint manager: deleting due to NoExecute taint",
-    lastTransitionTime: timeText(now_ms),
-  };
-}
+const evicted = (pod: Pod, now_ms: number) => ({
+  type: "DisruptionTarget",
+  status: "True",
+  observedGeneration: pod.metadata.generation,
+  reason: "DeletionByTaintManager",
+  message: "Taint manager: deleting due to NoExecute taint",
+  lastTransitionTime: timeText(now_ms),
+});

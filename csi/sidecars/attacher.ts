@@ -17,9 +17,6 @@ const ATTACHER: SidecarSet = {
  * Starts the attacher beside a driver's controller service, once in a cluster: VolumeAttachments
  * are carried out. The client has the rights of upstream's external-attacher.
  */
-export function startAttacher(options: Omit<BesideDriverOptions, "nodeName">): {
-  ready: Promise<void>;
-  close(): Promise<void>;
-} {
-  return startBesideDriver(options, ATTACHER);
-}
+export const startAttacher = (
+  options: Omit<BesideDriverOptions, "nodeName">,
+): { ready: Promise<void>; close(): Promise<void> } => startBesideDriver(options, ATTACHER);

@@ -13,12 +13,9 @@ import { ownerOf } from "./volume-plan.ts";
 const log = logger("csi-health");
 
 /** Whether a driver reports the conditions of its volumes at its controller. */
-export function reportsConditions(capabilities: ReadonlySet<number>): boolean {
-  return (
-    capabilities.has(Rpc.VOLUME_CONDITION) &&
-    (capabilities.has(Rpc.LIST_VOLUMES) || capabilities.has(Rpc.GET_VOLUME))
-  );
-}
+export const reportsConditions = (capabilities: ReadonlySet<number>): boolean =>
+  capabilities.has(Rpc.VOLUME_CONDITION) &&
+  (capabilities.has(Rpc.LIST_VOLUMES) || capabilities.has(Rpc.GET_VOLUME));
 
 /**
  * Reads the conditions of the driver's volumes every five minutes: those that are abnormal are

@@ -172,14 +172,12 @@ export class Modifier {
   }
 }
 
-function stateOf(
+const stateOf = (
   targetVolumeAttributesClassName: string,
   status: "Pending" | "InProgress" | "Infeasible",
   conditions: NonNullable<ClaimStatusChange["with"]> = {},
-): ClaimStatusChange {
-  return {
-    fields: { modifyVolumeStatus: { targetVolumeAttributesClassName, status } },
-    without: [],
-    with: conditions,
-  };
-}
+): ClaimStatusChange => ({
+  fields: { modifyVolumeStatus: { targetVolumeAttributesClassName, status } },
+  without: [],
+  with: conditions,
+});

@@ -122,11 +122,8 @@ function combinations({ matchLabelExpressions = [] }: TopologySelectorTerm): Seg
   return list;
 }
 
-function distinct(list: readonly Segments[]): Segments[] {
-  return list.filter(
-    (each, index) => list.findIndex((other) => isDeepStrictEqual(other, each)) === index,
-  );
-}
+const distinct = (list: readonly Segments[]): Segments[] =>
+  list.filter((each, index) => list.findIndex((other) => isDeepStrictEqual(other, each)) === index);
 
 /** Spreads claims, and those of one StatefulSet one after the other (upstream's rule). */
 function startOf(claimName: string): number {

@@ -76,13 +76,11 @@ export function planIngresses(input: IngressInput): IngressPlan {
 }
 
 /** The hosts that an Ingress names; the empty one stands for rules without a host. */
-function hostsOf({ spec: { rules = [], tls = [], defaultBackend } }: Ingress): string[] {
-  return [
-    ...rules.map(({ host = "" }) => host),
-    ...tls.flatMap(({ hosts: named = [] }) => named),
-    ...(defaultBackend ? [""] : []),
-  ];
-}
+const hostsOf = ({ spec: { rules = [], tls = [], defaultBackend } }: Ingress): string[] => [
+  ...rules.map(({ host = "" }) => host),
+  ...tls.flatMap(({ hosts: named = [] }) => named),
+  ...(defaultBackend ? [""] : []),
+];
 
 /** Whether an Ingress has a class of this controller; one without takes the default class. */
 function isServed({ metadata, spec }: Ingress, { classes, controller }: IngressInput): boolean {

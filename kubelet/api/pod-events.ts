@@ -10,13 +10,11 @@ const LISTS = {
 } as const;
 
 /** Records events of pods in the API. */
-export function apiPodEvents(recorder: EventRecorder): PodEventSink {
-  return {
-    record(pod, type, reason, message, container) {
-      recorder.record(referenceTo(pod, container), type, reason, message);
-    },
-  };
-}
+export const apiPodEvents = (recorder: EventRecorder): PodEventSink => ({
+  record(pod, type, reason, message, container) {
+    recorder.record(referenceTo(pod, container), type, reason, message);
+  },
+});
 
 function referenceTo(pod: Pod, container: string | undefined): ObjectReference {
   const found = containersOf(pod).find((one) => one.container.name === container);

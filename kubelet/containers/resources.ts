@@ -12,14 +12,12 @@ import {
 } from "./qos.ts";
 
 /** Returns requests and limits in CRI's form. Memory 0 and quota -1 mean no limit. */
-export function linuxResources(compute: ComputeResources): Init<LinuxContainerResources> {
-  return {
-    cpuPeriod: CPU_PERIOD_US,
-    cpuQuota: cpuQuota_us(compute.cpuLimit_milli),
-    cpuShares: cpuShares(compute.cpuRequest_milli),
-    memoryLimitInBytes: compute.memoryLimit_bytes ?? 0,
-  };
-}
+export const linuxResources = (compute: ComputeResources): Init<LinuxContainerResources> => ({
+  cpuPeriod: CPU_PERIOD_US,
+  cpuQuota: cpuQuota_us(compute.cpuLimit_milli),
+  cpuShares: cpuShares(compute.cpuRequest_milli),
+  memoryLimitInBytes: compute.memoryLimit_bytes ?? 0,
+});
 
 /** Facts of the node on which a container's end for lack of memory depends. */
 export interface NodeMemory {
@@ -32,14 +30,12 @@ export interface NodeMemory {
  * Returns a container's resources with its oom_score_adj; the pod's limits are the most it has. Its
  * processes end together for lack of memory, where they can: it would go on without one of them.
  */
-export function containerLinuxResources(
+export const containerLinuxResources = (
   pod: Pod,
   container: Container,
   { memory_bytes, oomGroups }: NodeMemory,
-): Init<LinuxContainerResources> {
-  return {
-    ...linuxResources(computeResources(effectiveResources(pod, container))),
-    oomScoreAdj: oomScoreAdjOf(pod, container, memory_bytes),
-    ...(oomGroups && { unified: { "memory.oom.group": "1" } }),
-  };
-}
+): Init<LinuxContainerResources> => ({
+  ...linuxResources(computeResources(effectiveResources(pod, container))),
+  oomScoreAdj: oomScoreAdjOf(pod, container, memory_bytes),
+  ...(oomGroups && { unified: { "memory.oom.group": "1" } }),
+});

@@ -15,21 +15,19 @@ import type { ImageUser } from "../images/ready-image.ts";
 import { ContainerConfigError } from "./env.ts";
 
 /** Returns the namespaces that the pod's containers share; `users` is its user namespace. */
-export function namespaceOptions(
+export const namespaceOptions = (
   { spec }: Pod,
   users: Init<UserNamespace> | undefined,
-): Init<NamespaceOption> {
-  return {
-    ...(users && { usernsOptions: users }),
-    network: spec?.hostNetwork ? NamespaceMode.NODE : NamespaceMode.POD,
-    ipc: spec?.hostIPC ? NamespaceMode.NODE : NamespaceMode.POD,
-    pid: spec?.hostPID
-      ? NamespaceMode.NODE
-      : spec?.shareProcessNamespace
-        ? NamespaceMode.POD
-        : NamespaceMode.CONTAINER,
-  };
-}
+): Init<NamespaceOption> => ({
+  ...(users && { usernsOptions: users }),
+  network: spec?.hostNetwork ? NamespaceMode.NODE : NamespaceMode.POD,
+  ipc: spec?.hostIPC ? NamespaceMode.NODE : NamespaceMode.POD,
+  pid: spec?.hostPID
+    ? NamespaceMode.NODE
+    : spec?.shareProcessNamespace
+      ? NamespaceMode.POD
+      : NamespaceMode.CONTAINER,
+});
 
 /** A debug container joins the pid namespace of its target, unless the pod's is shared anyway. */
 function namespacesOf(

@@ -111,31 +111,29 @@ function observedSandbox(status: PodSandboxStatus): ObservedSandbox {
 }
 
 /** Converts CRI's status of a container. `sandboxId` is empty: the status does not have it. */
-export function observedContainer(status: ContainerStatus): ObservedContainer {
-  return {
-    id: status.id,
-    name: status.metadata?.name ?? status.labels[CONTAINER_NAME_LABEL] ?? "",
-    sandboxId: "",
-    attempt: status.metadata?.attempt ?? 0,
-    state: STATES[status.state] ?? "unknown",
-    createdAt_ms: milliseconds(status.createdAt),
-    startedAt_ms: milliseconds(status.startedAt),
-    finishedAt_ms: milliseconds(status.finishedAt),
-    exitCode: status.exitCode,
-    reason: status.reason,
-    message: status.message,
-    image: status.image?.userSpecifiedImage || status.image?.image || "",
-    imageRef: status.imageRef,
-    hash: status.annotations[HASH_ANNOTATION] ?? "",
-    logPath: status.logPath,
-    annotations: status.annotations,
-    ...(status.resources?.linux ? { limits: status.resources.linux } : {}),
-    ...(status.user?.linux ? { user: { linux: linuxUser(status.user.linux) } } : {}),
-    recursiveReadOnly: status.mounts
-      .filter((mount) => mount.recursiveReadOnly)
-      .map(({ containerPath }) => containerPath),
-  };
-}
+export const observedContainer = (status: ContainerStatus): ObservedContainer => ({
+  id: status.id,
+  name: status.metadata?.name ?? status.labels[CONTAINER_NAME_LABEL] ?? "",
+  sandboxId: "",
+  attempt: status.metadata?.attempt ?? 0,
+  state: STATES[status.state] ?? "unknown",
+  createdAt_ms: milliseconds(status.createdAt),
+  startedAt_ms: milliseconds(status.startedAt),
+  finishedAt_ms: milliseconds(status.finishedAt),
+  exitCode: status.exitCode,
+  reason: status.reason,
+  message: status.message,
+  image: status.image?.userSpecifiedImage || status.image?.image || "",
+  imageRef: status.imageRef,
+  hash: status.annotations[HASH_ANNOTATION] ?? "",
+  logPath: status.logPath,
+  annotations: status.annotations,
+  ...(status.resources?.linux ? { limits: status.resources.linux } : {}),
+  ...(status.user?.linux ? { user: { linux: linuxUser(status.user.linux) } } : {}),
+  recursiveReadOnly: status.mounts
+    .filter((mount) => mount.recursiveReadOnly)
+    .map(({ containerPath }) => containerPath),
+});
 
 /** The API has no empty list. */
 function linuxUser({ uid, gid, supplementalGroups: all }: LinuxContainerUser) {

@@ -72,13 +72,11 @@ function countOf(resource: "inodes" | "pids", left: number, kept: number): Short
 const kibibytes = (bytes: number): string => `${Math.floor(bytes / 1024)}Ki`;
 
 /** The node's conditions for these shortages. */
-export function pressureOf(found: Shortage[]): NodePressure {
-  return {
-    memory: found.some(({ resource }) => resource === "memory"),
-    disk: found.some(({ resource }) => resource === "ephemeral-storage" || resource === "inodes"),
-    pid: found.some(({ resource }) => resource === "pids"),
-  };
-}
+export const pressureOf = (found: Shortage[]): NodePressure => ({
+  memory: found.some(({ resource }) => resource === "memory"),
+  disk: found.some(({ resource }) => resource === "ephemeral-storage" || resource === "inodes"),
+  pid: found.some(({ resource }) => resource === "pids"),
+});
 
 /**
  * Whether the node can end a pod, or end it sooner: one that is being stopped runs on for as long
@@ -114,12 +112,9 @@ export function chooseVictim(candidates: Candidate[]): Candidate | undefined {
 }
 
 /** The evicted pod's status message. */
-export function evictionMessage({ resource, threshold, available }: Shortage): string {
-  return (
-    `The node was low on resource: ${resource}. Threshold quantity: ${threshold}, ` +
-    `available: ${available}. `
-  );
-}
+export const evictionMessage = ({ resource, threshold, available }: Shortage): string =>
+  `The node was low on resource: ${resource}. Threshold quantity: ${threshold}, ` +
+  `available: ${available}. `;
 
 const MEMORY_PRESSURE = {
   key: "node.kubernetes.io/memory-pressure",

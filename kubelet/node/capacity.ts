@@ -48,10 +48,8 @@ export async function nodeResources(options: CapacityOptions): Promise<NodeResou
 }
 
 /** Returns the allocatable amounts as numbers. */
-export function allocatableNumbers({ allocatable }: NodeResources): NodeAllocatable {
-  return {
-    cpu_milli: milliValueOf(allocatable["cpu"] ?? "0"),
-    memory_bytes: valueOf(allocatable["memory"] ?? "0"),
-    ephemeralStorage_bytes: valueOf(allocatable["ephemeral-storage"] ?? "0"),
-  };
-}
+export const allocatableNumbers = ({ allocatable }: NodeResources): NodeAllocatable => ({
+  cpu_milli: milliValueOf(allocatable["cpu"] ?? "0"),
+  memory_bytes: valueOf(allocatable["memory"] ?? "0"),
+  ephemeralStorage_bytes: valueOf(allocatable["ephemeral-storage"] ?? "0"),
+});

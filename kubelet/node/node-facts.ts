@@ -77,9 +77,7 @@ export async function nodeImages({ images }: Runtime): Promise<ContainerImage[]>
 const NAMES_PER_IMAGE_MAX = 5;
 
 /** Returns the addresses of the Node's status: InternalIPs, then Hostname. */
-export function nodeAddresses(addresses: string[], hostname: string): NodeAddress[] {
-  return [
-    ...addresses.map((address) => ({ type: "InternalIP" as const, address })),
-    { type: "Hostname" as const, address: hostname },
-  ];
-}
+export const nodeAddresses = (addresses: string[], hostname: string): NodeAddress[] => [
+  ...addresses.map((address) => ({ type: "InternalIP" as const, address })),
+  { type: "Hostname" as const, address: hostname },
+];

@@ -12,16 +12,14 @@ export interface NodeDescription {
 }
 
 /** Returns the labels that every node has and those of the options. */
-export function nodeLabels({ hostname, labels }: NodeDescription): Record<string, string> {
-  return {
-    "kubernetes.io/hostname": hostname,
-    "kubernetes.io/os": "linux",
-    "kubernetes.io/arch": architecture(),
-    "beta.kubernetes.io/os": "linux",
-    "beta.kubernetes.io/arch": architecture(),
-    ...labels,
-  };
-}
+export const nodeLabels = ({ hostname, labels }: NodeDescription): Record<string, string> => ({
+  "kubernetes.io/hostname": hostname,
+  "kubernetes.io/os": "linux",
+  "kubernetes.io/arch": architecture(),
+  "beta.kubernetes.io/os": "linux",
+  "beta.kubernetes.io/arch": architecture(),
+  ...labels,
+});
 
 const ANNOTATIONS = { [CONTROLLER_ATTACHES]: "true" };
 

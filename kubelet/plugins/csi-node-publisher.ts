@@ -17,19 +17,17 @@ import { NODE_POLL_MS, NODE_WAIT_MS, PUBLISH_ATTEMPTS_MAX } from "./limits.ts";
  * labels. `added` waits up to NODE_WAIT_MS for the Node, which a starting kubelet is about to
  * register, and rejects when it does not appear.
  */
-export function csiNodePublisher(client: KubeClient, nodeName: string): CsiDriverListener {
-  return {
-    async added(driver) {
-      const node = await registeredNode(client, nodeName);
-      await labelNode(client, node, driver);
-      await changeDrivers(client, node, (spec) => withDriver(spec, driver));
-    },
-    async removed(name) {
-      const node = await client.resource(NODES).get({ name: nodeName });
-      await changeDrivers(client, node, (spec) => withoutDriver(spec, name));
-    },
-  };
-}
+export const csiNodePublisher = (client: KubeClient, nodeName: string): CsiDriverListener => ({
+  async added(driver) {
+    const node = await registeredNode(client, nodeName);
+    await labelNode(client, node, driver);
+    await changeDrivers(client, node, (spec) => withDriver(spec, driver));
+  },
+  async removed(name) {
+    const node = await client.resource(NODES).get({ name: nodeName });
+    await changeDrivers(client, node, (spec) => withoutDriver(spec, name));
+  },
+});
 
 function registeredNode(client: KubeClient, name: string): Promise<Node> {
   const nodes = client.resource(NODES);

@@ -7,10 +7,8 @@ export const POD_NAMESPACE_LABEL = "io.kubernetes.pod.namespace";
 export const POD_UID_LABEL = "io.kubernetes.pod.uid";
 
 /** Returns the labels of a pod's sandbox and containers. */
-export function podLabels(pod: Pod): Record<string, string> {
-  return {
-    [POD_NAME_LABEL]: nameOf(pod),
-    [POD_NAMESPACE_LABEL]: namespaceOf(pod),
-    [POD_UID_LABEL]: uidOf(pod),
-  };
-}
+export const podLabels = (pod: Pod): Record<string, string> => ({
+  [POD_NAME_LABEL]: nameOf(pod),
+  [POD_NAMESPACE_LABEL]: namespaceOf(pod),
+  [POD_UID_LABEL]: uidOf(pod),
+});

@@ -19,14 +19,12 @@ export function volumesDir(paths: PodPaths, podUid: string): string {
   return join(podDir(paths, podUid), "volumes");
 }
 
-export function volumeDir(
+export const volumeDir = (
   paths: PodPaths,
   podUid: string,
   pluginName: string,
   volumeName: string,
-): string {
-  return join(volumesDir(paths, podUid), pluginName, volumeName);
-}
+): string => join(volumesDir(paths, podUid), pluginName, volumeName);
 
 /** Returns the directory of bind mounts of subPaths, one per container and mount. */
 export function subpathsDir(paths: PodPaths, podUid: string): string {

@@ -38,15 +38,12 @@ function refusal(message: string): UserRangeError {
 }
 
 /** Whether a value read from disk is a range that a pod can have. */
-function isRange({ hostId, length }: IdRange): boolean {
-  return (
-    length === USERS_OF_POD &&
-    Number.isInteger(hostId) &&
-    hostId % USERS_OF_POD === 0 &&
-    hostId >= USERS_OF_POD &&
-    hostId <= ID_END
-  );
-}
+const isRange = ({ hostId, length }: IdRange): boolean =>
+  length === USERS_OF_POD &&
+  Number.isInteger(hostId) &&
+  hostId % USERS_OF_POD === 0 &&
+  hostId >= USERS_OF_POD &&
+  hostId <= ID_END;
 
 const fileOf = (paths: PodPaths, podUid: string): string => join(podDir(paths, podUid), "userns");
 

@@ -108,39 +108,31 @@ function podStats(usage: PodUsage, facts: SummaryFacts, cpu: Cpu) {
   };
 }
 
-function containerStats(usage: ContainerUsage, spaces: SummaryFacts["spaces"]) {
-  return {
-    name: usage.name,
-    startTime: time(usage.started_ms),
-    memory: memoryStats(usage.memory),
-    rootfs: runtimeFsStats(usage.writableLayer, spaces),
-    swap: swapStats(usage.swap),
+const containerStats = (usage: ContainerUsage, spaces: SummaryFacts["spaces"]) => ({
+  name: usage.name,
+  startTime: time(usage.started_ms),
+  memory: memoryStats(usage.memory),
+  rootfs: runtimeFsStats(usage.writableLayer, spaces),
+  swap: swapStats(usage.swap),
+});
+
+const memoryStats = (sample: MemorySample | undefined) =>
+  sample && {
+    time: time(sample.time_ms),
+    availableBytes: sample.available_bytes,
+    usageBytes: sample.usage_bytes,
+    workingSetBytes: sample.workingSet_bytes,
+    rssBytes: sample.rss_bytes,
+    pageFaults: sample.pageFaults,
+    majorPageFaults: sample.majorPageFaults,
   };
-}
 
-function memoryStats(sample: MemorySample | undefined) {
-  return (
-    sample && {
-      time: time(sample.time_ms),
-      availableBytes: sample.available_bytes,
-      usageBytes: sample.usage_bytes,
-      workingSetBytes: sample.workingSet_bytes,
-      rssBytes: sample.rss_bytes,
-      pageFaults: sample.pageFaults,
-      majorPageFaults: sample.majorPageFaults,
-    }
-  );
-}
-
-function swapStats(sample: SwapSample | undefined) {
-  return (
-    sample && {
-      time: time(sample.time_ms),
-      swapAvailableBytes: sample.available_bytes,
-      swapUsageBytes: sample.usage_bytes,
-    }
-  );
-}
+const swapStats = (sample: SwapSample | undefined) =>
+  sample && {
+    time: time(sample.time_ms),
+    swapAvailableBytes: sample.available_bytes,
+    swapUsageBytes: sample.usage_bytes,
+  };
 
 /**
  * Returns the sum of the containers' swap usage, where measured; there is no sum of the available
@@ -158,17 +150,15 @@ function sumOfSwap(containers: ContainerUsage[]): SwapSample | undefined {
 
 type Used = { used_bytes: number | undefined; inodes: number | undefined };
 
-function fsStats(time_ms: number, space: FilesystemSpace | undefined, used: Used | undefined) {
-  return {
-    time: time(time_ms),
-    availableBytes: space?.available_bytes,
-    capacityBytes: space?.capacity_bytes,
-    usedBytes: used?.used_bytes,
-    inodesFree: space?.inodesFree,
-    inodes: space?.inodes,
-    inodesUsed: used?.inodes,
-  };
-}
+const fsStats = (time_ms: number, space: FilesystemSpace | undefined, used: Used | undefined) => ({
+  time: time(time_ms),
+  availableBytes: space?.available_bytes,
+  capacityBytes: space?.capacity_bytes,
+  usedBytes: used?.used_bytes,
+  inodesFree: space?.inodesFree,
+  inodes: space?.inodes,
+  inodesUsed: used?.inodes,
+});
 
 function runtimeFsStats(usage: FilesystemUsage | undefined, spaces: SummaryFacts["spaces"]) {
   if (!usage) return undefined;
@@ -192,17 +182,15 @@ export function volumeStats(pod: Pod, { time_ms, volumes }: PodStorage) {
   });
 }
 
-function volumeFsStats(time_ms: number, usage: VolumeUsage) {
-  return {
-    time: time(time_ms),
-    availableBytes: usage.available_bytes,
-    capacityBytes: usage.capacity_bytes,
-    usedBytes: usage.used_bytes,
-    inodesFree: usage.inodesFree,
-    inodes: usage.inodes,
-    inodesUsed: usage.inodesUsed,
-  };
-}
+const volumeFsStats = (time_ms: number, usage: VolumeUsage) => ({
+  time: time(time_ms),
+  availableBytes: usage.available_bytes,
+  capacityBytes: usage.capacity_bytes,
+  usedBytes: usage.used_bytes,
+  inodesFree: usage.inodesFree,
+  inodes: usage.inodes,
+  inodesUsed: usage.inodesUsed,
+});
 
 /**
  * Returns the counters of the default interface and of all interfaces, including that one.
@@ -223,15 +211,13 @@ export function podInterfaces({ defaultInterface, interfaces }: NetworkUsage) {
   return [...(defaultInterface ? [defaultInterface] : []), ...others].map(criInterface);
 }
 
-function criInterface(counted: NetworkInterfaceUsage) {
-  return {
-    name: counted.name,
-    rxBytes: counted.rxBytes?.value,
-    rxErrors: counted.rxErrors?.value,
-    txBytes: counted.txBytes?.value,
-    txErrors: counted.txErrors?.value,
-  };
-}
+const criInterface = (counted: NetworkInterfaceUsage) => ({
+  name: counted.name,
+  rxBytes: counted.rxBytes?.value,
+  rxErrors: counted.rxErrors?.value,
+  txBytes: counted.txBytes?.value,
+  txErrors: counted.txErrors?.value,
+});
 
 function nodeNetworkStats({ defaultName, interfaces }: NodeNetwork, now_ms: number) {
   const defaultInterface = interfaces.find(({ name }) => name === defaultName);

@@ -136,25 +136,21 @@ function cpuSample(cpu: CpuUsage): CpuSample | undefined {
   return { time_ms: fromCriTime(cpu), total_ns, nanoCores: cpu.usageNanoCores?.value };
 }
 
-function memorySample(memory: MemoryUsage): MemorySample {
-  return {
-    time_ms: fromCriTime(memory),
-    usage_bytes: memory.usageBytes?.value,
-    workingSet_bytes: memory.workingSetBytes?.value,
-    rss_bytes: memory.rssBytes?.value,
-    pageFaults: memory.pageFaults?.value,
-    majorPageFaults: memory.majorPageFaults?.value,
-    available_bytes: memory.availableBytes?.value,
-  };
-}
+const memorySample = (memory: MemoryUsage): MemorySample => ({
+  time_ms: fromCriTime(memory),
+  usage_bytes: memory.usageBytes?.value,
+  workingSet_bytes: memory.workingSetBytes?.value,
+  rss_bytes: memory.rssBytes?.value,
+  pageFaults: memory.pageFaults?.value,
+  majorPageFaults: memory.majorPageFaults?.value,
+  available_bytes: memory.availableBytes?.value,
+});
 
-function swapSample(swap: SwapUsage): SwapSample {
-  return {
-    time_ms: fromCriTime(swap),
-    available_bytes: swap.swapAvailableBytes?.value,
-    usage_bytes: swap.swapUsageBytes?.value,
-  };
-}
+const swapSample = (swap: SwapUsage): SwapSample => ({
+  time_ms: fromCriTime(swap),
+  available_bytes: swap.swapAvailableBytes?.value,
+  usage_bytes: swap.swapUsageBytes?.value,
+});
 
 function groupUsage({ cpu_ns, memory, pids }: CgroupUsage, time_ms: number) {
   const { limit_bytes, workingSet_bytes } = memory;

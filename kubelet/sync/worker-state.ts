@@ -77,13 +77,11 @@ const TRANSITIONS: Transitions = {
 };
 
 /** The first verdict stays, the shorter grace period counts. */
-function both(first: End, second: End): End {
-  return {
-    verdict: first.verdict ?? second.verdict,
-    grace_s: Math.min(first.grace_s, second.grace_s),
-    forgotten: first.forgotten || second.forgotten,
-  };
-}
+const both = (first: End, second: End): End => ({
+  verdict: first.verdict ?? second.verdict,
+  grace_s: Math.min(first.grace_s, second.grace_s),
+  forgotten: first.forgotten || second.forgotten,
+});
 
 /** Returns the state of a pod's worker after an event. */
 export function nextState(state: WorkerState, event: WorkerEvent): WorkerState {

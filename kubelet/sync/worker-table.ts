@@ -15,14 +15,8 @@ export function activePods(workers: ReadonlyMap<string, PodWorker>): Pod[] {
  * one whose object was removed by force, though it is still being stopped: the scheduler has given
  * its resources to the next pod, which would fail for good (upstream's GetActivePods).
  */
-export function admittedPods(workers: ReadonlyMap<string, PodWorker>): Pod[] {
-  return active(workers).flatMap((one) =>
-    one.isAdmitted && !one.forgotten ? [one.allocated] : [],
-  );
-}
+export const admittedPods = (workers: ReadonlyMap<string, PodWorker>): Pod[] =>
+  active(workers).flatMap((one) => (one.isAdmitted && !one.forgotten ? [one.allocated] : []));
 
-function active(workers: ReadonlyMap<string, PodWorker>): PodWorker[] {
-  return [...workers.values()].filter(
-    ({ state }) => state === "syncing" || state === "terminating",
-  );
-}
+const active = (workers: ReadonlyMap<string, PodWorker>): PodWorker[] =>
+  [...workers.values()].filter(({ state }) => state === "syncing" || state === "terminating");

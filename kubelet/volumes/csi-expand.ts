@@ -90,12 +90,10 @@ export async function expandOnNode(
   }
 }
 
-function finished(storage: string): ClaimStatusChange {
-  return {
-    fields: { capacity: { storage }, allocatedResourceStatuses: null },
-    without: ["Resizing", "FileSystemResizePending", "ControllerResizeError", "NodeResizeError"],
-  };
-}
+const finished = (storage: string): ClaimStatusChange => ({
+  fields: { capacity: { storage }, allocatedResourceStatuses: null },
+  without: ["Resizing", "FileSystemResizePending", "ControllerResizeError", "NodeResizeError"],
+});
 
 /** Statuses after which the same call cannot succeed (CSI spec, NodeExpandVolume). */
 const INFEASIBLE: ReadonlySet<number | undefined> = new Set([

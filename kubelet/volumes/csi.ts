@@ -77,13 +77,11 @@ interface Turns {
 }
 
 /** Runs work of a driver on a volume, for a pod of the namespace. */
-function inTurn(
+const inTurn = (
   { ofVolume, ofNamespaces }: Turns,
   [namespace, volume]: [namespace: string, volume: string],
   work: () => Promise<void>,
-): Promise<void> {
-  return ofNamespaces.run(namespace, () => ofVolume.run(volume, work));
-}
+): Promise<void> => ofNamespaces.run(namespace, () => ofVolume.run(volume, work));
 
 async function setUp(
   options: CsiPluginOptions,

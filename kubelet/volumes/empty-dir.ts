@@ -17,18 +17,16 @@ export const EMPTY_DIR_PLUGIN = "kubernetes.io~empty-dir";
  * `emptyDir`: a directory that lives as long as the pod, on disk or in memory. `memory_bytes`
  * returns what a pod may use of the node's memory.
  */
-export function emptyDirPlugin(memory_bytes: (pod: Pod) => number): VolumePlugin {
-  return {
-    name: EMPTY_DIR_PLUGIN,
-    supports: ({ volume }) => volume.emptyDir !== undefined,
-    async setUp(request) {
-      await makeDir(request, memory_bytes(request.pod));
-      return { kind: "filesystem", hostPath: request.dir, readOnly: false };
-    },
-    tearDown: removeVolumeDir,
-    usage: ({ dir, measured }) => directoryUsage(dir, measured),
-  };
-}
+export const emptyDirPlugin = (memory_bytes: (pod: Pod) => number): VolumePlugin => ({
+  name: EMPTY_DIR_PLUGIN,
+  supports: ({ volume }) => volume.emptyDir !== undefined,
+  async setUp(request) {
+    await makeDir(request, memory_bytes(request.pod));
+    return { kind: "filesystem", hostPath: request.dir, readOnly: false };
+  },
+  tearDown: removeVolumeDir,
+  usage: ({ dir, measured }) => directoryUsage(dir, measured),
+});
 
 async function makeDir({ spec, dir, fsGroup }: SetUpRequest, most_bytes: number): Promise<void> {
   const { medium = "", sizeLimit } = spec.volume.emptyDir ?? {};

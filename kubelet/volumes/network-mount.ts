@@ -41,19 +41,17 @@ export async function requireLocal(
 }
 
 /** Describes the change of a CSI volume's files to the pod's fsGroup. */
-export function fsGroupWork(
+export const fsGroupWork = (
   { driver, fsGroupPolicy }: { driver: string; fsGroupPolicy: string },
   { name, path, own }: { name: string; path: string; own: string },
-): FileWork {
-  return {
-    path,
-    own,
-    what:
-      `fsGroup of volume ${name} is not supported with driver ${driver}'s fsGroupPolicy ` +
-      fsGroupPolicy,
-    remedy: `set fsGroupPolicy: None in CSIDriver ${driver}: the server decides who may write`,
-  };
-}
+): FileWork => ({
+  path,
+  own,
+  what:
+    `fsGroup of volume ${name} is not supported with driver ${driver}'s fsGroupPolicy ` +
+    fsGroupPolicy,
+  remedy: `set fsGroupPolicy: None in CSIDriver ${driver}: the server decides who may write`,
+});
 
 /** Whether a server, or a program, answers for the files of this type of file system. */
 export function isNetworkType(type: string): boolean {

@@ -63,10 +63,8 @@ export async function busyboxEntries(busyboxPath: string): Promise<TarInput[]> {
 }
 
 /** The image of the machine's own busybox: a shell and 270 small programs in 2 MB. */
-export async function busyboxRecipe(busyboxPath: string): Promise<ImageRecipe> {
-  return {
-    name: "r2k.local/busybox:1",
-    entries: await busyboxEntries(busyboxPath),
-    config: { Env: [IMAGE_PATH], Cmd: ["sh"] },
-  };
-}
+export const busyboxRecipe = async (busyboxPath: string): Promise<ImageRecipe> => ({
+  name: "r2k.local/busybox:1",
+  entries: await busyboxEntries(busyboxPath),
+  config: { Env: [IMAGE_PATH], Cmd: ["sh"] },
+});

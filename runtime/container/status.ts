@@ -21,12 +21,10 @@ const STATES: Record<ContainerPhase["state"], ContainerState> = {
 };
 
 /** Whether `labels` match a selector. */
-export function matchesLabels(
+export const matchesLabels = (
   labels: Record<string, string>,
   selector: Record<string, string> | undefined,
-): boolean {
-  return Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
-}
+): boolean => Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
 
 /** Returns one entry of ListContainers. */
 export function containerLine(record: ContainerRecord): Init<Container> {

@@ -13,19 +13,17 @@ const TYPES = {
 } as const;
 
 /** Serves GetContainerEvents: streams events with the pod's state at that time. */
-export function eventCalls(runtime: Base & Records & Events): Handlers<RuntimeServiceMethods> {
-  return {
-    async *getContainerEvents(_, { signal }) {
-      for await (const { kind, id, sandboxId } of runtime.events.read(signal)) {
-        const sandbox = runtime.sandboxes.find(sandboxId);
-        yield {
-          containerId: id,
-          containerEventType: TYPES[kind],
-          createdAt: nanoseconds(runtime.clock.now()),
-          ...(sandbox && { podSandboxStatus: sandboxStatus(sandbox) }),
-          containersStatuses: statusesOf(runtime, sandboxId),
-        };
-      }
-    },
-  };
-}
+export const eventCalls = (runtime: Base & Records & Events): Handlers<RuntimeServiceMethods> => ({
+  async *getContainerEvents(_, { signal }) {
+    for await (const { kind, id, sandboxId } of runtime.events.read(signal)) {
+      const sandbox = runtime.sandboxes.find(sandboxId);
+      yield {
+        containerId: id,
+        containerEventType: TYPES[kind],
+        createdAt: nanoseconds(runtime.clock.now()),
+        ...(sandbox && { podSandboxStatus: sandboxStatus(sandbox) }),
+        containersStatuses: statusesOf(runtime, sandboxId),
+      };
+    }
+  },
+});

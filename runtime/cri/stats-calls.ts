@@ -6,28 +6,26 @@ import { listSandboxStats, sandboxStats } from "../sandbox/stats.ts";
 import { inPieces } from "./pieces.ts";
 
 /** CRI's calls about what pods and containers use. */
-export function statsCalls(
+export const statsCalls = (
   runtime: Base & Records & Machine & DiskUse,
-): Handlers<RuntimeServiceMethods> {
-  return {
-    async containerStats({ containerId }) {
-      return { stats: await containerStats(runtime, runtime.containers.get(containerId)) };
-    },
-    async listContainerStats({ filter }) {
-      return { stats: await listContainerStats(runtime, filter) };
-    },
-    async *streamContainerStats({ filter }) {
-      const all = await listContainerStats(runtime, filter);
-      for (const stats of inPieces(all)) yield { containerStats: stats };
-    },
-    async podSandboxStats({ podSandboxId }) {
-      return { stats: await sandboxStats(runtime, runtime.sandboxes.get(podSandboxId)) };
-    },
-    async listPodSandboxStats({ filter }) {
-      return { stats: await listSandboxStats(runtime, filter) };
-    },
-    async *streamPodSandboxStats({ filter }) {
-      yield { podSandboxStats: await listSandboxStats(runtime, filter) };
-    },
-  };
-}
+): Handlers<RuntimeServiceMethods> => ({
+  async containerStats({ containerId }) {
+    return { stats: await containerStats(runtime, runtime.containers.get(containerId)) };
+  },
+  async listContainerStats({ filter }) {
+    return { stats: await listContainerStats(runtime, filter) };
+  },
+  async *streamContainerStats({ filter }) {
+    const all = await listContainerStats(runtime, filter);
+    for (const stats of inPieces(all)) yield { containerStats: stats };
+  },
+  async podSandboxStats({ podSandboxId }) {
+    return { stats: await sandboxStats(runtime, runtime.sandboxes.get(podSandboxId)) };
+  },
+  async listPodSandboxStats({ filter }) {
+    return { stats: await listSandboxStats(runtime, filter) };
+  },
+  async *streamPodSandboxStats({ filter }) {
+    yield { podSandboxStats: await listSandboxStats(runtime, filter) };
+  },
+});

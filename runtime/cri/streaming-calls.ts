@@ -28,34 +28,32 @@ function streamed(runtime: Records, sandboxId: string): Streamed {
 }
 
 /** CRI's ExecSync, Exec, Attach and PortForward. */
-export function streamingCalls(
+export const streamingCalls = (
   runtime: Base & Records & Programs & Execs & Streams,
-): Handlers<RuntimeServiceMethods> {
-  return {
-    execSync: ({ containerId, cmd, timeout }, { signal }) =>
-      execToEnd(runtime, containerId, cmd, timeout, signal),
-    async exec(request) {
-      const { containerId: id, cmd } = request;
-      const { phase, sandboxId } = runtime.containers.get(id);
-      if (phase.state !== "running") {
-        throw new RuntimeError("failed-precondition", `container ${id} is not running`);
-      }
-      const streams = streamsOf(request);
-      const handler = execHandler(runtime, id, cmd, streams);
-      return { url: runtime.streaming.offer("exec", streamed(runtime, sandboxId), handler) };
-    },
-    async attach(request) {
-      const streams = streamsOf(request);
-      requireAttachable(runtime, request.containerId, streams);
-      const handler = attachHandler(runtime, request.containerId, streams);
-      const { sandboxId } = runtime.containers.get(request.containerId);
-      return { url: runtime.streaming.offer("attach", streamed(runtime, sandboxId), handler) };
-    },
-    async portForward({ podSandboxId, port }) {
-      requireForwardable(runtime, podSandboxId);
-      const of = streamed(runtime, podSandboxId);
-      const handler = portForwardHandler(runtime, of, port);
-      return { url: runtime.streaming.offer("portforward", of, handler) };
-    },
-  };
-}
+): Handlers<RuntimeServiceMethods> => ({
+  execSync: ({ containerId, cmd, timeout }, { signal }) =>
+    execToEnd(runtime, containerId, cmd, timeout, signal),
+  async exec(request) {
+    const { containerId: id, cmd } = request;
+    const { phase, sandboxId } = runtime.containers.get(id);
+    if (phase.state !== "running") {
+      throw new RuntimeError("failed-precondition", `container ${id} is not running`);
+    }
+    const streams = streamsOf(request);
+    const handler = execHandler(runtime, id, cmd, streams);
+    return { url: runtime.streaming.offer("exec", streamed(runtime, sandboxId), handler) };
+  },
+  async attach(request) {
+    const streams = streamsOf(request);
+    requireAttachable(runtime, request.containerId, streams);
+    const handler = attachHandler(runtime, request.containerId, streams);
+    const { sandboxId } = runtime.containers.get(request.containerId);
+    return { url: runtime.streaming.offer("attach", streamed(runtime, sandboxId), handler) };
+  },
+  async portForward({ podSandboxId, port }) {
+    requireForwardable(runtime, podSandboxId);
+    const of = streamed(runtime, podSandboxId);
+    const handler = portForwardHandler(runtime, of, port);
+    return { url: runtime.streaming.offer("portforward", of, handler) };
+  },
+});

@@ -49,13 +49,11 @@ async function manifestFor(store: ImageStore, digest: string, depth = 0): Promis
  * (`docker-archive:`). Returns the names.
  * Content that says its digest is checked against it.
  */
-export function loadArchive(
+export const loadArchive = (
   store: ImageStore,
   source: Readable,
   options: LoadOptions = {},
-): Promise<string[]> {
-  return store.receive(() => load(store, source, options));
-}
+): Promise<string[]> => store.receive(() => load(store, source, options));
 
 /** Loads the images of an archive whose names the store has not; returns the names. */
 export async function loadMissing(store: ImageStore, path: string): Promise<string[]> {

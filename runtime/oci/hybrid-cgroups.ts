@@ -12,12 +12,9 @@ const v1In = (mounts: MountInfo) =>
 type MountInfo = ReturnType<typeof readMountInfo>;
 
 /** Whether a machine has both versions, and its containers live in v1. */
-export function isHybrid(mounts = readMountInfo()): boolean {
-  return (
-    mounts.some(({ type }) => type === "cgroup2") &&
-    v1In(mounts).some(({ superOptions }) => superOptions.includes("memory"))
-  );
-}
+export const isHybrid = (mounts = readMountInfo()): boolean =>
+  mounts.some(({ type }) => type === "cgroup2") &&
+  v1In(mounts).some(({ superOptions }) => superOptions.includes("memory"));
 
 /**
  * Controllers, by hierarchy, that must stay out of v2 on a machine whose containers live in v1:

@@ -57,14 +57,12 @@ export function kernelMounts(options: {
   ];
 }
 
-function cgroupMount(access: string): OciMount {
-  return {
-    destination: "/sys/fs/cgroup",
-    type: "cgroup",
-    source: "cgroup",
-    options: ["nosuid", "noexec", "nodev", "relatime", access],
-  };
-}
+const cgroupMount = (access: string): OciMount => ({
+  destination: "/sys/fs/cgroup",
+  type: "cgroup",
+  source: "cgroup",
+  options: ["nosuid", "noexec", "nodev", "relatime", access],
+});
 
 function bind(destination: string, source: string, options: string[]): OciMount {
   return { destination, type: "bind", source, options: ["rbind", ...options] };

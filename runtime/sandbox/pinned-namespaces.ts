@@ -14,12 +14,10 @@ const NSFS_MAGIC = 0x6e736673;
 const TYPES = ["uts", "ipc", "pid", "user"] as const;
 
 /** Where containers join a namespace of a sandbox. */
-export function pinnedNamespace(
+export const pinnedNamespace = (
   { namespaces }: Pick<SandboxPaths, "namespaces">,
   type: (typeof TYPES)[number] | "time",
-): string {
-  return path.join(namespaces, type);
-}
+): string => path.join(namespaces, type);
 
 /**
  * Pins a namespace of a process at `target`. Throws failed-precondition, and pins nothing, when the

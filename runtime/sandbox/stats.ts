@@ -22,15 +22,13 @@ import type { SandboxRecord } from "./record.ts";
 import { selectSandboxes } from "./status.ts";
 
 /** An interface's counters, in CRI's words. */
-function interfaceUsage(counters: InterfaceCounters): NetworkInterfaceUsage {
-  return {
-    name: counters.name,
-    rxBytes: { value: counters.rx_bytes },
-    rxErrors: { value: counters.rx_errors },
-    txBytes: { value: counters.tx_bytes },
-    txErrors: { value: counters.tx_errors },
-  };
-}
+const interfaceUsage = (counters: InterfaceCounters): NetworkInterfaceUsage => ({
+  name: counters.name,
+  rxBytes: { value: counters.rx_bytes },
+  rxErrors: { value: counters.rx_errors },
+  txBytes: { value: counters.tx_bytes },
+  txErrors: { value: counters.tx_errors },
+});
 
 /** The pod's interfaces; undefined when its network namespace is gone. */
 export function networkUsage(

@@ -6,13 +6,9 @@ import { type ExecPorts, startOnTerminal, startPlain } from "./client-exec.ts";
 import type { StreamHandler } from "./server.ts";
 
 /** Serves one `exec` over a stream: the command runs as long as the client stays. */
-export function execHandler(
-  runtime: ExecPorts,
-  id: string,
-  cmd: string[],
-  streams: CommandStreams,
-): StreamHandler {
-  return async (request, socket, head) => {
+export const execHandler =
+  (runtime: ExecPorts, id: string, cmd: string[], streams: CommandStreams): StreamHandler =>
+  async (request, socket, head) => {
     const options = { streams, clock: runtime.clock };
     const remote = await acceptRemoteCommand(request, socket, head, options);
     if (!remote) return;
@@ -25,4 +21,3 @@ export function execHandler(
     }
     await remote.finish(outcome);
   };
-}

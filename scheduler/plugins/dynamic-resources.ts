@@ -8,17 +8,15 @@ import { unresolvable } from "../framework/status.ts";
  * Rejects pods with resource claims, since nothing allocates devices by claims. The reasons say of
  * each claim whether it is missing or not allocated.
  */
-export function dynamicResources(claims: ReadStore<ResourceClaim>): PreFilterPlugin {
-  return {
-    name: "DynamicResources",
-    events: ["ResourceClaimUpdate"],
-    preFilter(_state, { pod }) {
-      const entries = pod.spec.resourceClaims ?? [];
-      if (entries.length === 0) return undefined;
-      return unresolvable(...entries.map((entry) => reasonOf(claims, pod, entry)));
-    },
-  };
-}
+export const dynamicResources = (claims: ReadStore<ResourceClaim>): PreFilterPlugin => ({
+  name: "DynamicResources",
+  events: ["ResourceClaimUpdate"],
+  preFilter(_state, { pod }) {
+    const entries = pod.spec.resourceClaims ?? [];
+    if (entries.length === 0) return undefined;
+    return unresolvable(...entries.map((entry) => reasonOf(claims, pod, entry)));
+  },
+});
 
 function reasonOf(claims: ReadStore<ResourceClaim>, pod: Pod, claim: PodResourceClaim): string {
   const entry = `(spec.resourceClaims: ${claim.name})`;

@@ -112,9 +112,7 @@ export const interPodAffinity: InterPodAffinity = {
   normalizeScore: stretch,
 };
 
-function labelsIn(snapshot: Snapshot) {
-  return (namespace: string) => snapshot.namespaceLabels(namespace);
-}
+const labelsIn = (snapshot: Snapshot) => (namespace: string) => snapshot.namespaceLabels(namespace);
 
 /** Existing pods whose required anti-affinity matches this pod, by domain in `rejected`. */
 function existingAntiAffinity({ pod }: PodInfo, snapshot: Snapshot, rejected: Domains): Rule {

@@ -40,40 +40,38 @@ const COUNTED = new StateKey<Counted>("PreFilterNodeVolumeLimits");
  * Rejects nodes where a CSI driver would have more volumes in use than its CSINode allows:
  * those of the node's pods, and attached ones. Source: API reference, CSINode `allocatable.count`.
  */
-export function nodeVolumeLimits(view: VolumeLimitsView): PreFilterPlugin & FilterPlugin {
-  return {
-    name: "NodeVolumeLimits",
-    events: ["NodeAdd", "AssignedPodDelete", "StorageUpdate"],
-    preFilter(state, info) {
-      const wanted: Volumes = new Map();
-      count(wanted, volumesOf(view, info), 1);
-      if (wanted.size === 0) return SKIP;
-      const attached = Map.groupBy(view.attachments.list(), ({ spec }) => spec.nodeName);
-      state.write(COUNTED, { wanted, inUse: new Map(), ofPods: new Map(), attached });
-      return undefined;
-    },
-    updateWithPod(state, _info, other, node, sign) {
-      const counted = state.read(COUNTED);
-      const inUse = counted?.inUse.get(node);
-      if (counted && inUse) count(inUse, volumesOfOther(view, other, counted), sign);
-    },
-    filter(state, _info, node) {
-      const csiNode = view.csiNodes.get(node.name);
-      const limits = csiNode && limitsOf(csiNode);
-      const counted = state.read(COUNTED);
-      if (!limits?.size || !counted) return undefined;
-      const inUse = inUseOn(view, node, counted);
-      for (const [driver, wanted] of counted.wanted) {
-        const used = inUse.get(driver);
-        const added = [...wanted.keys()].filter((name) => !used?.has(name)).length;
-        if (added > 0 && (used?.size ?? 0) + added > (limits.get(driver) ?? Infinity)) {
-          return unschedulable("node(s) exceed max volume count");
-        }
+export const nodeVolumeLimits = (view: VolumeLimitsView): PreFilterPlugin & FilterPlugin => ({
+  name: "NodeVolumeLimits",
+  events: ["NodeAdd", "AssignedPodDelete", "StorageUpdate"],
+  preFilter(state, info) {
+    const wanted: Volumes = new Map();
+    count(wanted, volumesOf(view, info), 1);
+    if (wanted.size === 0) return SKIP;
+    const attached = Map.groupBy(view.attachments.list(), ({ spec }) => spec.nodeName);
+    state.write(COUNTED, { wanted, inUse: new Map(), ofPods: new Map(), attached });
+    return undefined;
+  },
+  updateWithPod(state, _info, other, node, sign) {
+    const counted = state.read(COUNTED);
+    const inUse = counted?.inUse.get(node);
+    if (counted && inUse) count(inUse, volumesOfOther(view, other, counted), sign);
+  },
+  filter(state, _info, node) {
+    const csiNode = view.csiNodes.get(node.name);
+    const limits = csiNode && limitsOf(csiNode);
+    const counted = state.read(COUNTED);
+    if (!limits?.size || !counted) return undefined;
+    const inUse = inUseOn(view, node, counted);
+    for (const [driver, wanted] of counted.wanted) {
+      const used = inUse.get(driver);
+      const added = [...wanted.keys()].filter((name) => !used?.has(name)).length;
+      if (added > 0 && (used?.size ?? 0) + added > (limits.get(driver) ?? Infinity)) {
+        return unschedulable("node(s) exceed max volume count");
       }
-      return undefined;
-    },
-  };
-}
+    }
+    return undefined;
+  },
+});
 
 /** Returns the volumes in use on a node, counted when the node is asked about first. */
 function inUseOn(view: VolumeLimitsView, node: NodeInfo, counted: Counted): Volumes {

@@ -65,36 +65,34 @@ type VolumeBinding = PreFilterPlugin & FilterPlugin & ReservePlugin & PreBindPlu
  * Rejects nodes that cannot reach the pod's volumes. Claims that wait for their first consumer are
  * given a volume, or a node to be provisioned for, before the pod is bound.
  */
-export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBinding {
-  return {
-    name: "VolumeBinding",
-    events: ["NodeAdd", "NodeLabelChange", "StorageUpdate"],
-    preFilter(state, { pod }) {
-      const claims = podClaims(view, pod);
-      if ("code" in claims) return claims;
-      state.write(CLAIMS, claims);
-      return claims.bound.length + claims.delayed.length === 0 ? SKIP : undefined;
-    },
-    filter(state, _info, { node }) {
-      const claims = state.read(CLAIMS);
-      if (!node || !claims) return undefined;
-      const status = checkBoundClaims(view, claims.bound, node);
-      if (status) return status;
-      const plans = planClaims(claims.delayed, node, binder.reserved);
-      return typeof plans === "string" ? unresolvable(plans) : undefined;
-    },
-    reserve(state, { pod }, { node }) {
-      const claims = state.read(CLAIMS);
-      const plans = node && claims && planClaims(claims.delayed, node, binder.reserved);
-      if (!plans || typeof plans === "string" || plans.length === 0) return;
-      state.write(RESERVATION, binder.reserve(pod, plans, node.metadata.name ?? ""));
-    },
-    unreserve: (state) => state.read(RESERVATION)?.release(),
-    async preBind(state, _info, _node, signal) {
-      await state.read(RESERVATION)?.bind(signal);
-    },
-  };
-}
+export const volumeBinding = (view: StorageView, binder: VolumeBinder): VolumeBinding => ({
+  name: "VolumeBinding",
+  events: ["NodeAdd", "NodeLabelChange", "StorageUpdate"],
+  preFilter(state, { pod }) {
+    const claims = podClaims(view, pod);
+    if ("code" in claims) return claims;
+    state.write(CLAIMS, claims);
+    return claims.bound.length + claims.delayed.length === 0 ? SKIP : undefined;
+  },
+  filter(state, _info, { node }) {
+    const claims = state.read(CLAIMS);
+    if (!node || !claims) return undefined;
+    const status = checkBoundClaims(view, claims.bound, node);
+    if (status) return status;
+    const plans = planClaims(claims.delayed, node, binder.reserved);
+    return typeof plans === "string" ? unresolvable(plans) : undefined;
+  },
+  reserve(state, { pod }, { node }) {
+    const claims = state.read(CLAIMS);
+    const plans = node && claims && planClaims(claims.delayed, node, binder.reserved);
+    if (!plans || typeof plans === "string" || plans.length === 0) return;
+    state.write(RESERVATION, binder.reserve(pod, plans, node.metadata.name ?? ""));
+  },
+  unreserve: (state) => state.read(RESERVATION)?.release(),
+  async preBind(state, _info, _node, signal) {
+    await state.read(RESERVATION)?.bind(signal);
+  },
+});
 
 /** The claims of a pod: bound ones, and those that wait for their first consumer. */
 type PodClaims = { bound: PersistentVolumeClaim[]; delayed: DelayedClaim[] };

@@ -12,16 +12,14 @@ interface FreeFeatures {
 }
 
 /** Returns etcd 3.6's features and whether each is on here. */
-export function featuresOf({ initialCorruptCheck, serving }: FreeFeatures): Feature[] {
-  return [
-    { name: "AllAlpha", stage: "ALPHA", on: false },
-    { name: "AllBeta", stage: "BETA", on: false },
-    { name: "CompactHashCheck", stage: "ALPHA", on: false },
-    { name: "InitialCorruptCheck", stage: "ALPHA", on: initialCorruptCheck },
-    { name: "LeaseCheckpoint", stage: "ALPHA", on: true },
-    { name: "LeaseCheckpointPersist", stage: "ALPHA", on: true },
-    { name: "SetMemberLocalAddr", stage: "ALPHA", on: false },
-    { name: "StopGRPCServiceOnDefrag", stage: "ALPHA", on: serving.stopsOnDefragment },
-    { name: "TxnModeWriteWithSharedBuffer", stage: "BETA", on: true },
-  ];
-}
+export const featuresOf = ({ initialCorruptCheck, serving }: FreeFeatures): Feature[] => [
+  { name: "AllAlpha", stage: "ALPHA", on: false },
+  { name: "AllBeta", stage: "BETA", on: false },
+  { name: "CompactHashCheck", stage: "ALPHA", on: false },
+  { name: "InitialCorruptCheck", stage: "ALPHA", on: initialCorruptCheck },
+  { name: "LeaseCheckpoint", stage: "ALPHA", on: true },
+  { name: "LeaseCheckpointPersist", stage: "ALPHA", on: true },
+  { name: "SetMemberLocalAddr", stage: "ALPHA", on: false },
+  { name: "StopGRPCServiceOnDefrag", stage: "ALPHA", on: serving.stopsOnDefragment },
+  { name: "TxnModeWriteWithSharedBuffer", stage: "BETA", on: true },
+];

@@ -19,17 +19,15 @@ export interface OperationMetrics {
   readonly leaseTtls_s: Histogram;
 }
 
-export function newOperationMetrics(): OperationMetrics {
-  return {
-    ranges: 0,
-    puts: 0,
-    putBytes: 0,
-    deletes: 0,
-    txns: 0,
-    leasesGranted: 0,
-    leasesRevoked: 0,
-    leasesRenewed: 0,
-    leasesExpired: 0,
-    leaseTtls_s: new Histogram(TTL_BOUNDS_S),
-  };
-}
+export const newOperationMetrics = (): OperationMetrics => ({
+  ranges: 0,
+  puts: 0,
+  putBytes: 0,
+  deletes: 0,
+  txns: 0,
+  leasesGranted: 0,
+  leasesRevoked: 0,
+  leasesRenewed: 0,
+  leasesExpired: 0,
+  leaseTtls_s: new Histogram(TTL_BOUNDS_S),
+});

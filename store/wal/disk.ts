@@ -105,16 +105,14 @@ export function machineDisk(folder: string): Disk {
 /** Each write is durable when it returns, as by fdatasync (open(2)). */
 const SYNCED = constants.O_RDWR | constants.O_DSYNC;
 
-function machineFile(name: string, fd: number, syncedFd: number): DiskFile {
-  return {
-    name,
-    write: (bytes, offset, done) => writeAll(fd, bytes, offset, done),
-    sync: (done) => fdatasync(fd, done),
-    writeSynced: (bytes, offset, done) => writeAll(syncedFd, bytes, offset, done),
-    writeCached: (bytes, offset) => void writeSync(fd, bytes, 0, bytes.length, offset),
-    close: (done) => close(fd, (error) => close(syncedFd, (failed) => done(error ?? failed))),
-  };
-}
+const machineFile = (name: string, fd: number, syncedFd: number): DiskFile => ({
+  name,
+  write: (bytes, offset, done) => writeAll(fd, bytes, offset, done),
+  sync: (done) => fdatasync(fd, done),
+  writeSynced: (bytes, offset, done) => writeAll(syncedFd, bytes, offset, done),
+  writeCached: (bytes, offset) => void writeSync(fd, bytes, 0, bytes.length, offset),
+  close: (done) => close(fd, (error) => close(syncedFd, (failed) => done(error ?? failed))),
+});
 
 function writeAll(fd: number, bytes: Buffer, offset: number, done: Done): void {
   write(fd, bytes, 0, bytes.length, offset, (error, written) => {

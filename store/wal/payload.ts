@@ -83,11 +83,9 @@ export function encodeHead(head: SegmentHead): Buffer {
   return Buffer.concat([identity, encodeBase(head.base), encodeHardState(head.hardState)]);
 }
 
-export function decodeHead(payload: Buffer): SegmentHead {
-  return {
-    clusterId: payload.readBigUInt64LE(0),
-    memberId: payload.readBigUInt64LE(8),
-    base: decodeBase(payload.subarray(16)),
-    hardState: decodeHardState(payload.subarray(32)),
-  };
-}
+export const decodeHead = (payload: Buffer): SegmentHead => ({
+  clusterId: payload.readBigUInt64LE(0),
+  memberId: payload.readBigUInt64LE(8),
+  base: decodeBase(payload.subarray(16)),
+  hardState: decodeHardState(payload.subarray(32)),
+});

@@ -40,17 +40,15 @@ export interface RecoveredLog {
   mark: FoundMark;
 }
 
-export function emptyLog(): RecoveredLog {
-  return {
-    segments: [],
-    hardState: { term: 0, vote: NONE, commit: 0 },
-    base: { index: 0, term: 0 },
-    entries: [],
-    end: 0,
-    size: 0,
-    mark: { position: 0, nextSlot: 0, exists: false },
-  };
-}
+export const emptyLog = (): RecoveredLog => ({
+  segments: [],
+  hardState: { term: 0, vote: NONE, commit: 0 },
+  base: { index: 0, term: 0 },
+  entries: [],
+  end: 0,
+  size: 0,
+  mark: { position: 0, nextSlot: 0, exists: false },
+});
 
 /**
  * Reads all segments, cuts the torn tail of the last write, and returns the log. Throws

@@ -138,15 +138,11 @@ export function templateColumns<T extends KubeObject>(
   ];
 }
 
-export function selectorColumn<T extends KubeObject>(
+export const selectorColumn = <T extends KubeObject>(
   selector: (object: T) => LabelSelector | undefined,
-): Column<T> {
-  return wide("Selector", (object) => selectorCell(selector(object)));
-}
+): Column<T> => wide("Selector", (object) => selectorCell(selector(object)));
 
-export function countColumn<T extends KubeObject>(
+export const countColumn = <T extends KubeObject>(
   name: string,
   count: (object: T) => number | undefined,
-): Column<T> {
-  return column(name, (object) => count(object) ?? 0, { type: "integer" });
-}
+): Column<T> => column(name, (object) => count(object) ?? 0, { type: "integer" });

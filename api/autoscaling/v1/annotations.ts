@@ -114,19 +114,17 @@ const identifier = (name: string, selector: LabelSelector | undefined): Identifi
   metric: { name, ...(selector && { selector }) },
 });
 
-function target(
+const target = (
   type: string,
   { value, averageValue, averageUtilization }: Partial<MetricTarget>,
-): { target: MetricTarget } {
-  return {
-    target: {
-      type: type as MetricTarget["type"],
-      ...(value !== undefined && { value }),
-      ...(averageValue !== undefined && { averageValue }),
-      ...(averageUtilization !== undefined && { averageUtilization }),
-    },
-  };
-}
+): { target: MetricTarget } => ({
+  target: {
+    type: type as MetricTarget["type"],
+    ...(value !== undefined && { value }),
+    ...(averageValue !== undefined && { averageValue }),
+    ...(averageUtilization !== undefined && { averageUtilization }),
+  },
+});
 
 /** The form in version 1 of what a metric has for a target, or has now. */
 function firstForm(metric: MetricSpec | MetricStatus, side: "target" | "current") {

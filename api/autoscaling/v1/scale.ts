@@ -29,35 +29,30 @@ export const printedScale: Printed<Scale> = {
  * The `/scale` view of a kind, by the labels of its pods. The resourceVersion it carries is that of
  * its parent.
  */
-export function scaleView<T extends Scalable>(podsOf: (object: T) => LabelTerms): View<T> {
-  return {
-    read(object): Scale {
-      const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-      const selector = formatLabelTerms(podsOf(object));
-      return {
-        kind: "Scale",
-        apiVersion: "autoscaling/v1",
-        metadata: {
-          ...(name === undefined ? {} : { name }),
-          ...(namespace === undefined ? {} : { namespace }),
-          ...(uid === undefined ? {} : { uid }),
-          ...(resourceVersion === undefined ? {} : { resourceVersion }),
-          ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-        },
-        spec: object.spec.replicas ? { replicas: object.spec.replicas } : {},
-        status: {
-          replicas: object.status?.replicas ?? 0,
-          ...(selector === "" ? {} : { selector }),
-        },
-      };
-    },
-    write(object, view): FieldError[] {
-      const replicas = (view as Scale).spec?.replicas ?? 0;
-      if (replicas < 0) {
-        return [invalid("spec.replicas", replicas, "must be greater than or equal to 0")];
-      }
-      object.spec.replicas = replicas;
-      return [];
-    },
-  };
-}
+export const scaleView = <T extends Scalable>(podsOf: (object: T) => LabelTerms): View<T> => ({
+  read(object): Scale {
+    const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+    const selector = formatLabelTerms(podsOf(object));
+    return {
+      kind: "Scale",
+      apiVersion: "autoscaling/v1",
+      metadata: {
+        ...(name === undefined ? {} : { name }),
+        ...(namespace === undefined ? {} : { namespace }),
+        ...(uid === undefined ? {} : { uid }),
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+        ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+      },
+      spec: object.spec.replicas ? { replicas: object.spec.replicas } : {},
+      status: { replicas: object.status?.replicas ?? 0, ...(selector === "" ? {} : { selector }) },
+    };
+  },
+  write(object, view): FieldError[] {
+    const replicas = (view as Scale).spec?.replicas ?? 0;
+    if (replicas < 0) {
+      return [invalid("spec.replicas", replicas, "must be greater than or equal to 0")];
+    }
+    object.spec.replicas = replicas;
+    return [];
+  },
+});

@@ -64,15 +64,13 @@ function validateExitCodes(
   return errors;
 }
 
-function validatePattern(
+const validatePattern = (
   { type = "", status = "" }: Partial<PodFailurePolicyOnPodConditionsPattern>,
   path: string,
-): FieldError[] {
-  return [
-    ...invalidBy(qualifiedName, `${path}.type`, type),
-    ...validateChoice(status, STATUSES, `${path}.status`),
-  ];
-}
+): FieldError[] => [
+  ...invalidBy(qualifiedName, `${path}.type`, type),
+  ...validateChoice(status, STATUSES, `${path}.status`),
+];
 
 function validateRule(
   rule: PodFailurePolicyRule,

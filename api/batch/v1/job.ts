@@ -189,11 +189,8 @@ function validateIndexedName({ metadata, spec }: Job): FieldError[] {
   return [invalid("metadata.name", metadata.name ?? "", rule)];
 }
 
-function selectsItsPods({ spec }: Job): boolean {
-  return (
-    spec.selector !== undefined && matchesSelector(spec.selector, spec.template.metadata?.labels)
-  );
-}
+const selectsItsPods = ({ spec }: Job): boolean =>
+  spec.selector !== undefined && matchesSelector(spec.selector, spec.template.metadata?.labels);
 
 function validate(job: Job): FieldError[] {
   const errors = [

@@ -213,11 +213,8 @@ function validateAttributesUpdate(
   return [forbidden("spec.volumeAttributesClassName", `update to ${to} ${rule}`)];
 }
 
-function phase(claim: PersistentVolumeClaim): string {
-  return claim.metadata.deletionTimestamp === undefined
-    ? (claim.status?.phase ?? "")
-    : "Terminating";
-}
+const phase = (claim: PersistentVolumeClaim): string =>
+  claim.metadata.deletionTimestamp === undefined ? (claim.status?.phase ?? "") : "Terminating";
 
 const isBound = (claim: PersistentVolumeClaim): boolean => (claim.spec.volumeName ?? "") !== "";
 

@@ -90,13 +90,11 @@ function validateSources(spec: PersistentVolumeSpec, path: string): FieldError[]
   return errors;
 }
 
-function validateCsi(csi: CSIPersistentVolumeSource, path: string): FieldError[] {
-  return [
-    ...validateDriverName(csi.driver, `${path}.driver`),
-    ...(csi.volumeHandle === "" ? [required(`${path}.volumeHandle`)] : []),
-    ...SECRETS.flatMap((name) => validateSecret(csi[name], `${path}.${name}`)),
-  ];
-}
+const validateCsi = (csi: CSIPersistentVolumeSource, path: string): FieldError[] => [
+  ...validateDriverName(csi.driver, `${path}.driver`),
+  ...(csi.volumeHandle === "" ? [required(`${path}.volumeHandle`)] : []),
+  ...SECRETS.flatMap((name) => validateSecret(csi[name], `${path}.${name}`)),
+];
 
 const SECRETS = [
   "controllerPublishSecretRef",

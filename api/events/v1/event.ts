@@ -95,18 +95,12 @@ function validateCreate(event: CoreEvent): FieldError[] {
   return errors;
 }
 
-function validateUpdate(event: CoreEvent, old: CoreEvent): FieldError[] {
-  return [
-    ...(isDeepStrictEqual(event.series, old.series) ? [] : validateSeries(event)),
-    ...FIXED.flatMap((name) =>
-      immutable(
-        name === "reportingComponent" ? "reportingController" : name,
-        event[name],
-        old[name],
-      ),
-    ),
-  ];
-}
+const validateUpdate = (event: CoreEvent, old: CoreEvent): FieldError[] => [
+  ...(isDeepStrictEqual(event.series, old.series) ? [] : validateSeries(event)),
+  ...FIXED.flatMap((name) =>
+    immutable(name === "reportingComponent" ? "reportingController" : name, event[name], old[name]),
+  ),
+];
 
 export const event: Kind<Event> = defineKind<Event>("events/v1.Event", {
   createOnUpdate: true,

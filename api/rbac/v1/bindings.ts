@@ -47,12 +47,10 @@ function validateRef(ref: RoleRef, kinds: readonly string[]): FieldError[] {
   return errors;
 }
 
-function validate(binding: Binding, namespaced: boolean): FieldError[] {
-  return [
-    ...validateRef(binding.roleRef, namespaced ? ["Role", "ClusterRole"] : ["ClusterRole"]),
-    ...eachOf(binding.subjects, "subjects", (each, at) => validateSubject(each, namespaced, at)),
-  ];
-}
+const validate = (binding: Binding, namespaced: boolean): FieldError[] => [
+  ...validateRef(binding.roleRef, namespaced ? ["Role", "ClusterRole"] : ["ClusterRole"]),
+  ...eachOf(binding.subjects, "subjects", (each, at) => validateSubject(each, namespaced, at)),
+];
 
 function validateUpdate(binding: Binding, old: Binding): FieldError[] {
   if (isDeepStrictEqual(binding.roleRef, old.roleRef)) return [];

@@ -34,13 +34,11 @@ type Place = { readonly driver: string; readonly pool: string; readonly device: 
 
 const deviceKey = ({ driver, pool, device }: Place): string => `${driver}/${pool}/${device}`;
 
-function validatePlace({ driver, pool, device }: Place, path: string): FieldError[] {
-  return [
-    ...validateDriverName(driver, `${path}.driver`),
-    ...validatePoolName(pool, `${path}.pool`),
-    ...validateLabel(device, `${path}.device`),
-  ];
-}
+const validatePlace = ({ driver, pool, device }: Place, path: string): FieldError[] => [
+  ...validateDriverName(driver, `${path}.driver`),
+  ...validatePoolName(pool, `${path}.pool`),
+  ...validateLabel(device, `${path}.device`),
+];
 
 function validateAllocation(
   { devices = {}, nodeSelector }: AllocationResult,
@@ -89,19 +87,17 @@ export function validateNodeSelector(
   return eachOf(terms, at, validateRequiredTerm);
 }
 
-function validateDevice(
+const validateDevice = (
   device: AllocatedDeviceStatus,
   path: string,
   allocated: ReadonlySet<string>,
-): FieldError[] {
-  return [
-    ...validatePlace(device, path),
-    ...(allocated.has(deviceKey(device))
-      ? []
-      : [invalid(path, deviceKey(device), "must be an allocated device in the claim")]),
-    ...validateConditions(device.conditions, `${path}.conditions`),
-  ];
-}
+): FieldError[] => [
+  ...validatePlace(device, path),
+  ...(allocated.has(deviceKey(device))
+    ? []
+    : [invalid(path, deviceKey(device), "must be an allocated device in the claim")]),
+  ...validateConditions(device.conditions, `${path}.conditions`),
+];
 
 function validateStatus({ spec, status = {} }: ResourceClaim, old: ResourceClaim): FieldError[] {
   const { allocation, reservedFor = [], devices = [] } = status;

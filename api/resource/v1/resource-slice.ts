@@ -66,32 +66,28 @@ function validateAttribute(attribute: DeviceAttribute, path: string): FieldError
     : [...errors, invalid(path, attribute, "exactly one value must be specified")];
 }
 
-function validateTaint({ key, value = "", effect }: DeviceTaint, path: string): FieldError[] {
-  return [
-    ...invalidBy(qualifiedName, `${path}.key`, key),
-    ...invalidBy(labelValue, `${path}.value`, value),
-    ...((effect as string) === ""
-      ? [required(`${path}.effect`)]
-      : oneOf(effect, TAINT_EFFECTS, `${path}.effect`)),
-  ];
-}
+const validateTaint = ({ key, value = "", effect }: DeviceTaint, path: string): FieldError[] => [
+  ...invalidBy(qualifiedName, `${path}.key`, key),
+  ...invalidBy(labelValue, `${path}.value`, value),
+  ...((effect as string) === ""
+    ? [required(`${path}.effect`)]
+    : oneOf(effect, TAINT_EFFECTS, `${path}.effect`)),
+];
 
 /** Counters of a set, offered or consumed. */
-function validateCounters(
+const validateCounters = (
   name: string,
   nameField: string,
   counters: object = {},
   path: string,
-): FieldError[] {
-  return [
-    ...(name === ""
-      ? [required(`${path}.${nameField}`)]
-      : validateLabel(name, `${path}.${nameField}`)),
-    ...(Object.keys(counters).length === 0
-      ? [required(`${path}.counters`)]
-      : validateKeys(counters, `${path}.counters`, validateLabel)),
-  ];
-}
+): FieldError[] => [
+  ...(name === ""
+    ? [required(`${path}.${nameField}`)]
+    : validateLabel(name, `${path}.${nameField}`)),
+  ...(Object.keys(counters).length === 0
+    ? [required(`${path}.counters`)]
+    : validateKeys(counters, `${path}.counters`, validateLabel)),
+];
 
 function validateDevice(device: Device, path: string, apart: boolean): FieldError[] {
   const { attributes = {}, capacity = {}, taints = [], consumesCounters = [] } = device;

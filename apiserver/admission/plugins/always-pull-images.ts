@@ -9,31 +9,26 @@ const LISTS = ["initContainers", "containers", "ephemeralContainers"] as const;
 /**
  * Sets every imagePullPolicy to Always, so that only pods with pull credentials can use an image.
  */
-export function alwaysPullImages(): AdmissionPlugin {
-  return {
-    name: "AlwaysPullImages",
-    admit(request) {
-      if (!isAbout(request)) return;
-      const pod = request.object as Pod;
-      for (const [, container] of containersOf(pod)) container.imagePullPolicy = ALWAYS;
-      for (const [, image] of imagesOf(pod)) image.pullPolicy = ALWAYS;
-    },
-    validate(request) {
-      if (!isAbout(request)) return;
-      const pod = request.object as Pod;
-      const wrong = [
-        ...containersOf(pod).map(([path, each]) => [
-          `${path}.imagePullPolicy`,
-          each.imagePullPolicy,
-        ]),
-        ...imagesOf(pod).map(([path, each]) => [`${path}.pullPolicy`, each.pullPolicy]),
-      ].filter(([, policy]) => policy !== ALWAYS);
-      if (wrong.length === 0) return;
-      const texts = wrong.map(([field, policy]) => notSupported(field!, policy ?? "", [ALWAYS]));
-      throw refusal(request, texts.map(messageOfField).join(", "));
-    },
-  };
-}
+export const alwaysPullImages = (): AdmissionPlugin => ({
+  name: "AlwaysPullImages",
+  admit(request) {
+    if (!isAbout(request)) return;
+    const pod = request.object as Pod;
+    for (const [, container] of containersOf(pod)) container.imagePullPolicy = ALWAYS;
+    for (const [, image] of imagesOf(pod)) image.pullPolicy = ALWAYS;
+  },
+  validate(request) {
+    if (!isAbout(request)) return;
+    const pod = request.object as Pod;
+    const wrong = [
+      ...containersOf(pod).map(([path, each]) => [`${path}.imagePullPolicy`, each.imagePullPolicy]),
+      ...imagesOf(pod).map(([path, each]) => [`${path}.pullPolicy`, each.pullPolicy]),
+    ].filter(([, policy]) => policy !== ALWAYS);
+    if (wrong.length === 0) return;
+    const texts = wrong.map(([field, policy]) => notSupported(field!, policy ?? "", [ALWAYS]));
+    throw refusal(request, texts.map(messageOfField).join(", "));
+  },
+});
 
 /** Creations, and updates that bring new images. */
 function isAbout(request: AdmissionRequest): boolean {

@@ -19,15 +19,13 @@ export interface SigningRequest extends KubeObject {
 }
 
 /** Approving a request needs the right to approve for its signer, beyond the subresource. */
-export function certificateApproval(context: AdmissionContext): AdmissionPlugin {
-  return {
-    name: "CertificateApproval",
-    async validate(request) {
-      if (!concerns(request, GROUP, PLURAL, "approval")) return;
-      await requireSigner(context, request, "approve");
-    },
-  };
-}
+export const certificateApproval = (context: AdmissionContext): AdmissionPlugin => ({
+  name: "CertificateApproval",
+  async validate(request) {
+    if (!concerns(request, GROUP, PLURAL, "approval")) return;
+    await requireSigner(context, request, "approve");
+  },
+});
 
 /** Putting a certificate into a request needs the right to sign for its signer. */
 export function certificateSigning(context: AdmissionContext): AdmissionPlugin {

@@ -187,14 +187,11 @@ async function immediateClassOf({ spec }: Claim, resources: Resources) {
 }
 
 /** Whether a class allows a node, by its name: a node's other labels are its own to write. */
-function allows({ allowedTopologies: terms = [] }: StorageClass, node: string): boolean {
-  return (
-    terms.length === 0 ||
-    terms.some(({ matchLabelExpressions = [] }) =>
-      matchLabelExpressions.every(({ key, values }) => !namesNode(key) || values.includes(node)),
-    )
+const allows = ({ allowedTopologies: terms = [] }: StorageClass, node: string): boolean =>
+  terms.length === 0 ||
+  terms.some(({ matchLabelExpressions = [] }) =>
+    matchLabelExpressions.every(({ key, values }) => !namesNode(key) || values.includes(node)),
   );
-}
 
 const STATUS_FIELDS = [
   "capacity",

@@ -132,16 +132,14 @@ function mountToken(spec: PodSpec): void {
 
 const NAMESPACE = { apiVersion: "v1", fieldPath: "metadata.namespace" };
 
-function tokenVolume(name: string) {
-  return {
-    name,
-    projected: {
-      sources: [
-        { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: "token" } },
-        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
-        { downwardAPI: { items: [{ path: "namespace", fieldRef: NAMESPACE }] } },
-      ],
-      defaultMode: DEFAULT_MODE,
-    },
-  };
-}
+const tokenVolume = (name: string) => ({
+  name,
+  projected: {
+    sources: [
+      { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: "token" } },
+      { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+      { downwardAPI: { items: [{ path: "namespace", fieldRef: NAMESPACE }] } },
+    ],
+    defaultMode: DEFAULT_MODE,
+  },
+});

@@ -7,18 +7,16 @@ const FINALIZERS: Readonly<Record<string, string>> = {
 };
 
 /** Adds finalizers to claims and volumes; their controllers remove them after the last use. */
-export function storageObjectInUseProtection(): AdmissionPlugin {
-  return {
-    name: "StorageObjectInUseProtection",
-    admit(request) {
-      if (request.operation !== "CREATE") return;
-      const { plural } = request.resource.kind;
-      const finalizer = FINALIZERS[plural];
-      const { group } = request.resource.kind;
-      if (finalizer === undefined || !concerns(request, group, plural)) return;
-      const { metadata } = request.object!;
-      if (metadata.finalizers?.includes(finalizer)) return;
-      metadata.finalizers = [...(metadata.finalizers ?? []), finalizer];
-    },
-  };
-}
+export const storageObjectInUseProtection = (): AdmissionPlugin => ({
+  name: "StorageObjectInUseProtection",
+  admit(request) {
+    if (request.operation !== "CREATE") return;
+    const { plural } = request.resource.kind;
+    const finalizer = FINALIZERS[plural];
+    const { group } = request.resource.kind;
+    if (finalizer === undefined || !concerns(request, group, plural)) return;
+    const { metadata } = request.object!;
+    if (metadata.finalizers?.includes(finalizer)) return;
+    metadata.finalizers = [...(metadata.finalizers ?? []), finalizer];
+  },
+});

@@ -34,13 +34,11 @@ export async function reconcilePolicy(server: BootstrapServer): Promise<void> {
   }
 }
 
-function metadataOf({ metadata }: PolicyObject): KubeObject["metadata"] {
-  return {
-    ...metadata,
-    labels: { [BOOTSTRAP_LABEL]: UPSTREAM, ...metadata.labels },
-    annotations: { [AUTOUPDATE]: "true" },
-  };
-}
+const metadataOf = ({ metadata }: PolicyObject): KubeObject["metadata"] => ({
+  ...metadata,
+  labels: { [BOOTSTRAP_LABEL]: UPSTREAM, ...metadata.labels },
+  annotations: { [AUTOUPDATE]: "true" },
+});
 
 const isProtected = ({ metadata: { annotations } }: KubeObject): boolean =>
   annotations?.[AUTOUPDATE] === "false";

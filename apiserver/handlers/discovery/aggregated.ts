@@ -2,24 +2,22 @@ import { isBuiltIn, type Kind, type Subresource } from "@raft2kube/api/kind.ts";
 import type { ServedGroup } from "./groups.ts";
 
 /** One document with everything (apidiscovery.k8s.io APIGroupDiscoveryList). */
-export function aggregatedDiscovery(groups: readonly ServedGroup[]): object {
-  return {
-    kind: "APIGroupDiscoveryList",
-    apiVersion: "apidiscovery.k8s.io/v2",
-    metadata: {},
-    items: groups.map((group) => ({
-      metadata: { ...(group.name === "" ? {} : { name: group.name }), creationTimestamp: null },
-      versions: group.versions.map(
-        (served) =>
-          served.remote ?? {
-            version: served.version,
-            resources: served.kinds.map(resourceOf),
-            freshness: "Current",
-          },
-      ),
-    })),
-  };
-}
+export const aggregatedDiscovery = (groups: readonly ServedGroup[]): object => ({
+  kind: "APIGroupDiscoveryList",
+  apiVersion: "apidiscovery.k8s.io/v2",
+  metadata: {},
+  items: groups.map((group) => ({
+    metadata: { ...(group.name === "" ? {} : { name: group.name }), creationTimestamp: null },
+    versions: group.versions.map(
+      (served) =>
+        served.remote ?? {
+          version: served.version,
+          resources: served.kinds.map(resourceOf),
+          freshness: "Current",
+        },
+    ),
+  })),
+});
 
 function resourceOf(kind: Kind): object {
   const subresources = Object.values(kind.subresources);

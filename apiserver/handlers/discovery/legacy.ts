@@ -3,22 +3,18 @@ import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { inLegacyOrder, type ServedGroup, type ServedVersion } from "./groups.ts";
 
 /** `/api`: the versions of the core group. */
-export function coreVersions(address: string): object {
-  return {
-    kind: "APIVersions",
-    versions: ["v1"],
-    serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0", serverAddress: address }],
-  };
-}
+export const coreVersions = (address: string): object => ({
+  kind: "APIVersions",
+  versions: ["v1"],
+  serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0", serverAddress: address }],
+});
 
 /** `/apis`: all named groups. */
-export function groupList(groups: readonly ServedGroup[]): object {
-  return {
-    kind: "APIGroupList",
-    apiVersion: "v1",
-    groups: inLegacyOrder(groups.filter((group) => group.name !== "")).map(groupBody),
-  };
-}
+export const groupList = (groups: readonly ServedGroup[]): object => ({
+  kind: "APIGroupList",
+  apiVersion: "v1",
+  groups: inLegacyOrder(groups.filter((group) => group.name !== "")).map(groupBody),
+});
 
 /** `/apis/GROUP`. */
 export function groupDocument(group: ServedGroup): object {
@@ -34,14 +30,12 @@ function groupBody(group: ServedGroup): object {
 }
 
 /** `/api/v1`, `/apis/GROUP/VERSION`: resources, with subresources among them. */
-export function resourceList(group: ServedGroup, served: ServedVersion): object {
-  return {
-    kind: "APIResourceList",
-    ...(group.name === "" ? {} : { apiVersion: "v1" }),
-    groupVersion: apiVersionOf({ group: group.name, version: served.version }),
-    resources: served.kinds.flatMap(entriesOf),
-  };
-}
+export const resourceList = (group: ServedGroup, served: ServedVersion): object => ({
+  kind: "APIResourceList",
+  ...(group.name === "" ? {} : { apiVersion: "v1" }),
+  groupVersion: apiVersionOf({ group: group.name, version: served.version }),
+  resources: served.kinds.flatMap(entriesOf),
+});
 
 function entriesOf(kind: Kind): object[] {
   const whole = {

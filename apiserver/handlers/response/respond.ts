@@ -178,14 +178,12 @@ function checkForm(
   throw notAcceptableBecause(`${asked}, but the requested object is ${found}`);
 }
 
-function transformer(
+const transformer = (
   context: RequestContext,
   kind: Printed,
   negotiated: Negotiated,
   now: () => number,
-): Transformer {
-  return new Transformer(kind, negotiated.transform, context.query, now);
-}
+): Transformer => new Transformer(kind, negotiated.transform, context.query, now);
 
 /** A failure as a `Status`, in JSON or the client's YAML or protobuf. */
 export async function respondStatus(context: RequestContext, status: Status) {

@@ -97,13 +97,11 @@ function bookmarksOf(kind: Kind, transformer: Transformer): (item: Bookmark) => 
   return (item) => transformer.bookmark({ ...zero, ...bookmarkOf(item, kind) });
 }
 
-function bookmarkOf(item: Bookmark, kind: Kind): KubeObject {
-  return {
-    kind: kind.kind,
-    apiVersion: apiVersionOf(kind),
-    metadata: {
-      resourceVersion: String(item.revision),
-      ...(item.initialEventsEnd ? { annotations: { "k8s.io/initial-events-end": "true" } } : {}),
-    },
-  };
-}
+const bookmarkOf = (item: Bookmark, kind: Kind): KubeObject => ({
+  kind: kind.kind,
+  apiVersion: apiVersionOf(kind),
+  metadata: {
+    resourceVersion: String(item.revision),
+    ...(item.initialEventsEnd ? { annotations: { "k8s.io/initial-events-end": "true" } } : {}),
+  },
+});

@@ -42,13 +42,10 @@ const SPECIAL: Readonly<Record<string, Special>> = {
 };
 
 /** Whether a kind has a subresource of this name; it has itself, which has none. */
-export function isServed(kind: Kind, name: string): boolean {
-  return (
-    name === "" ||
-    Object.hasOwn(SPECIAL, `${kind.group}/${kind.plural}/${name}`) ||
-    Object.hasOwn(kind.subresources, name)
-  );
-}
+export const isServed = (kind: Kind, name: string): boolean =>
+  name === "" ||
+  Object.hasOwn(SPECIAL, `${kind.group}/${kind.plural}/${name}`) ||
+  Object.hasOwn(kind.subresources, name);
 
 /** Returns the handler of a verb on a subresource. Throws 404 for an unknown one, else 405. */
 export function partOf(kind: Kind, info: RequestInfo): Serve {

@@ -109,12 +109,8 @@ function isThere(directory: Directory, name: Buffer): boolean {
 }
 
 /** Opens a directory; undefined when the name has gone, or leads elsewhere by now. */
-function directoryOf(from: Directory, name: Buffer): Directory | undefined {
-  return tolerateSync(
-    () => from.directory(name, { oneMount: true }),
-    errno("ENOENT", "ENOTDIR", "ELOOP"),
-  );
-}
+const directoryOf = (from: Directory, name: Buffer): Directory | undefined =>
+  tolerateSync(() => from.directory(name, { oneMount: true }), errno("ENOENT", "ENOTDIR", "ELOOP"));
 
 function remember(copy: Copy, inode: bigint, place: string): void {
   const bytes = place.length + LINKED_ENTRY_BYTES;

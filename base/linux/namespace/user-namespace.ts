@@ -19,12 +19,10 @@ export function parseIdMap(text: string): IdRange[] {
 }
 
 /** The ids of this process's user namespace. */
-export function readMappedIds(): MappedIds {
-  return {
-    users: parseIdMap(readFileSync("/proc/self/uid_map", "utf8")),
-    groups: parseIdMap(readFileSync("/proc/self/gid_map", "utf8")),
-  };
-}
+export const readMappedIds = (): MappedIds => ({
+  users: parseIdMap(readFileSync("/proc/self/uid_map", "utf8")),
+  groups: parseIdMap(readFileSync("/proc/self/gid_map", "utf8")),
+});
 
 /** Whether an id is among them. */
 export function isMapped(ranges: readonly IdRange[], id: number): boolean {

@@ -127,13 +127,11 @@ function* listingFlows(dump: Buffer, address: string): Generator<void, Flow[]> {
  * again, in the namespace this thread is in. Resolves with their number. Any client makes entries:
  * other events are processed in between.
  */
-export function forgetFlows(
+export const forgetFlows = (
   protocol: keyof typeof IPPROTO,
   stale: (flow: Flow) => boolean,
   slices?: Slices,
-): Promise<number> {
-  return inSlices(forgettingFlows(dumpOf(IPPROTO[protocol]), stale), slices);
-}
+): Promise<number> => inSlices(forgettingFlows(dumpOf(IPPROTO[protocol]), stale), slices);
 
 /**
  * Deletes the conntrack entries of an IPv4 address, of any protocol: those of which it is either

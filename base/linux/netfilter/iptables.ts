@@ -129,25 +129,23 @@ async function run(
 }
 
 /** The programs of one kind. */
-export function iptables(kind: IptablesKind): Iptables {
-  return {
-    kind,
-    async restore(input) {
-      await run(kind, "-restore", RESTORE_ARGS, input);
-    },
-    async save(table, timeout_ms) {
-      const args = table === undefined ? [] : ["-t", table];
-      return (await run(kind, "-save", args, "", timeout_ms)).split("\n");
-    },
-    async rulesOf(table, chain) {
-      const lines = (await run(kind, "", ["-w", "5", "-t", table, "-S", chain])).split("\n");
-      return lines.filter((line) => line.startsWith("-A "));
-    },
-    async answersAtOnce() {
-      const version = /v(\d+)\.(\d+)\.(\d+)/.exec(await run(kind, "-restore", ["--version"]));
-      const parts = version?.slice(1).map(Number) ?? [];
-      const differs = VERSION_THAT_ANSWERS.findIndex((part, i) => part !== parts[i]);
-      return differs < 0 || (parts[differs] ?? 0) > VERSION_THAT_ANSWERS[differs]!;
-    },
-  };
-}
+export const iptables = (kind: IptablesKind): Iptables => ({
+  kind,
+  async restore(input) {
+    await run(kind, "-restore", RESTORE_ARGS, input);
+  },
+  async save(table, timeout_ms) {
+    const args = table === undefined ? [] : ["-t", table];
+    return (await run(kind, "-save", args, "", timeout_ms)).split("\n");
+  },
+  async rulesOf(table, chain) {
+    const lines = (await run(kind, "", ["-w", "5", "-t", table, "-S", chain])).split("\n");
+    return lines.filter((line) => line.startsWith("-A "));
+  },
+  async answersAtOnce() {
+    const version = /v(\d+)\.(\d+)\.(\d+)/.exec(await run(kind, "-restore", ["--version"]));
+    const parts = version?.slice(1).map(Number) ?? [];
+    const differs = VERSION_THAT_ANSWERS.findIndex((part, i) => part !== parts[i]);
+    return differs < 0 || (parts[differs] ?? 0) > VERSION_THAT_ANSWERS[differs]!;
+  },
+});

@@ -99,14 +99,12 @@ function port16(port: number): Buffer {
   return bytes;
 }
 
-function keyAttributes({ address, protocol, port }: VirtualServerKey): Buffer[] {
-  return [
-    u16Attribute(SVC.AF, AF_INET),
-    u16Attribute(SVC.PROTOCOL, IPVS_PROTOCOLS[protocol]),
-    attribute(SVC.ADDR, address16(address)),
-    attribute(SVC.PORT, port16(port)),
-  ];
-}
+const keyAttributes = ({ address, protocol, port }: VirtualServerKey): Buffer[] => [
+  u16Attribute(SVC.AF, AF_INET),
+  u16Attribute(SVC.PROTOCOL, IPVS_PROTOCOLS[protocol]),
+  attribute(SVC.ADDR, address16(address)),
+  attribute(SVC.PORT, port16(port)),
+];
 
 /** The attribute of a virtual server, or of its key alone. */
 export function serverAttribute(server: VirtualServerKey | VirtualServer): Buffer {

@@ -7,19 +7,17 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
 }
 
 /** The reference that makes `owner` the controller of the object with it. */
-export function controllerReference(
+export const controllerReference = (
   owner: KubeObject,
   type: { apiVersion: string; kind: string },
-): OwnerReference {
-  return {
-    apiVersion: type.apiVersion,
-    kind: type.kind,
-    name: owner.metadata.name ?? "",
-    uid: owner.metadata.uid ?? "",
-    controller: true,
-    blockOwnerDeletion: true,
-  };
-}
+): OwnerReference => ({
+  apiVersion: type.apiVersion,
+  kind: type.kind,
+  name: owner.metadata.name ?? "",
+  uid: owner.metadata.uid ?? "",
+  controller: true,
+  blockOwnerDeletion: true,
+});
 
 /** A controller's relation to an object. */
 export interface ClaimPlan<T> {

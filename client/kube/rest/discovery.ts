@@ -82,11 +82,9 @@ export async function discoverAll(client: Pick<KubeRequester, "request">): Promi
 }
 
 /** Lists the resources of a server, each in its group's preferred version. */
-export async function discover(
+export const discover = async (
   client: Pick<KubeRequester, "request">,
-): Promise<DiscoveredResource[]> {
-  return (await discoverAll(client)).resources;
-}
+): Promise<DiscoveredResource[]> => (await discoverAll(client)).resources;
 
 /** The key of an object's type in `Discovered.kinds`. */
 export const kindKey = (apiVersion: string, kind: string): string => `${apiVersion}/${kind}`;

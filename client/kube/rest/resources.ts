@@ -60,13 +60,11 @@ function core<T extends KubeObject>(kind: string, namespaced = true): ResourceTy
   return { group: "", version: "v1", plural: pluralOf(kind), namespaced, kind };
 }
 
-function grouped<T extends KubeObject>(
+const grouped = <T extends KubeObject>(
   group: string,
   kind: string,
   namespaced = true,
-): ResourceType<T> {
-  return { group, version: "v1", plural: pluralOf(kind), namespaced, kind };
-}
+): ResourceType<T> => ({ group, version: "v1", plural: pluralOf(kind), namespaced, kind });
 
 export const PODS = core<Pod>("Pod");
 export const SERVICES = core<Service>("Service");

@@ -15,15 +15,13 @@ export function topologyOf(place: Place): Topology {
 }
 
 /** A volume as the spec's message. */
-export function volumeMessage(volume: HostPathVolume, place: Place): Init<Volume> {
-  return {
-    volumeId: volume.id,
-    capacityBytes: volume.capacity_bytes,
-    volumeContext: {},
-    contentSource: volume.source && contentSourceMessage(volume.source),
-    accessibleTopology: [topologyOf(place)],
-  };
-}
+export const volumeMessage = (volume: HostPathVolume, place: Place): Init<Volume> => ({
+  volumeId: volume.id,
+  capacityBytes: volume.capacity_bytes,
+  volumeContext: {},
+  contentSource: volume.source && contentSourceMessage(volume.source),
+  accessibleTopology: [topologyOf(place)],
+});
 
 function contentSourceMessage(source: ContentSource): VolumeContentSource {
   return source.kind === "snapshot"
@@ -32,16 +30,14 @@ function contentSourceMessage(source: ContentSource): VolumeContentSource {
 }
 
 /** A snapshot as the spec's message. */
-export function snapshotMessage(snapshot: HostPathSnapshot): Init<Snapshot> {
-  return {
-    snapshotId: snapshot.id,
-    sourceVolumeId: snapshot.sourceVolumeId,
-    sizeBytes: snapshot.size_bytes,
-    creationTime: timestampOf(snapshot.created_ms),
-    readyToUse: true,
-    groupSnapshotId: snapshot.group?.id ?? "",
-  };
-}
+export const snapshotMessage = (snapshot: HostPathSnapshot): Init<Snapshot> => ({
+  snapshotId: snapshot.id,
+  sourceVolumeId: snapshot.sourceVolumeId,
+  sizeBytes: snapshot.size_bytes,
+  creationTime: timestampOf(snapshot.created_ms),
+  readyToUse: true,
+  groupSnapshotId: snapshot.group?.id ?? "",
+});
 
 /** A time as the spec's message. */
 export function timestampOf(time_ms: number): Timestamp {

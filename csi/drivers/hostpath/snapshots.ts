@@ -22,33 +22,31 @@ type SnapshotMethods = "createSnapshot" | "deleteSnapshot" | "listSnapshots";
 /**
  * The Controller's calls on snapshots: a snapshot is a copy of the volume, whole at its return.
  */
-export function snapshotHandlers(
+export const snapshotHandlers = (
   driver: HostPathDriver,
-): Pick<Handlers<ControllerMethods>, SnapshotMethods> {
-  return {
-    createSnapshot: async (request) => {
-      const snapshot = await createSnapshot(driver, request);
-      return { snapshot: snapshotMessage(snapshot) };
-    },
-    deleteSnapshot: async (request) => {
-      const id = requireString("snapshot_id", request.snapshotId);
-      await driver.pending.run([id], () => deleteSnapshot(driver, id));
-      return {};
-    },
-    listSnapshots: (request) => {
-      const { snapshotId, sourceVolumeId } = request;
-      const snapshots = Object.values(driver.state.current.snapshots).filter(
-        (snapshot) =>
-          (snapshotId === "" || snapshot.id === snapshotId) &&
-          (sourceVolumeId === "" || snapshot.sourceVolumeId === sourceVolumeId),
-      );
-      snapshots.sort((a, b) => (a.id < b.id ? -1 : 1));
-      const page = pageOf(snapshots, (snapshot) => snapshot.id, request);
-      const entries = page.items.map((snapshot) => ({ snapshot: snapshotMessage(snapshot) }));
-      return { entries, nextToken: page.nextToken };
-    },
-  };
-}
+): Pick<Handlers<ControllerMethods>, SnapshotMethods> => ({
+  createSnapshot: async (request) => {
+    const snapshot = await createSnapshot(driver, request);
+    return { snapshot: snapshotMessage(snapshot) };
+  },
+  deleteSnapshot: async (request) => {
+    const id = requireString("snapshot_id", request.snapshotId);
+    await driver.pending.run([id], () => deleteSnapshot(driver, id));
+    return {};
+  },
+  listSnapshots: (request) => {
+    const { snapshotId, sourceVolumeId } = request;
+    const snapshots = Object.values(driver.state.current.snapshots).filter(
+      (snapshot) =>
+        (snapshotId === "" || snapshot.id === snapshotId) &&
+        (sourceVolumeId === "" || snapshot.sourceVolumeId === sourceVolumeId),
+    );
+    snapshots.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const page = pageOf(snapshots, (snapshot) => snapshot.id, request);
+    const entries = page.items.map((snapshot) => ({ snapshot: snapshotMessage(snapshot) }));
+    return { entries, nextToken: page.nextToken };
+  },
+});
 
 async function createSnapshot(
   driver: HostPathDriver,

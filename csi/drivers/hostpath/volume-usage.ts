@@ -40,12 +40,10 @@ export async function volumeStats(
 }
 
 /** Whether the volume is above its capacity, which the kernel does not let an image be. */
-export async function conditionOfExcess(
+export const conditionOfExcess = async (
   driver: HostPathDriver,
   volume: HostPathVolume,
-): Promise<VolumeCondition> {
-  return conditionFor(volume, await measure(driver, volume));
-}
+): Promise<VolumeCondition> => conditionFor(volume, await measure(driver, volume));
 
 /** Throws RESOURCE_EXHAUSTED for a volume above its capacity: it can be read, or expanded. */
 export async function requireSpace(driver: HostPathDriver, volume: HostPathVolume): Promise<void> {

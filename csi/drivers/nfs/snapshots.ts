@@ -18,23 +18,21 @@ import { keyOf, parseId } from "./volume-id.ts";
 type SnapshotMethods = "createSnapshot" | "deleteSnapshot";
 
 /** The Controller's calls on snapshots: a snapshot is an archive in the share of its volume. */
-export function snapshotHandlers(
+export const snapshotHandlers = (
   driver: NfsDriver,
-): Pick<Handlers<ControllerMethods>, SnapshotMethods> {
-  return {
-    createSnapshot: async (request) => ({ snapshot: await createSnapshot(driver, request) }),
-    deleteSnapshot: async (request) => {
-      const id = requireString("snapshot_id", request.snapshotId);
-      const found = parseId(id);
-      if (!found) return {};
-      const { share, key } = found;
-      await driver.pending.run([key], () =>
-        driver.removals.run("deleteSnapshot", { ...inShare(driver, share), key }),
-      );
-      return {};
-    },
-  };
-}
+): Pick<Handlers<ControllerMethods>, SnapshotMethods> => ({
+  createSnapshot: async (request) => ({ snapshot: await createSnapshot(driver, request) }),
+  deleteSnapshot: async (request) => {
+    const id = requireString("snapshot_id", request.snapshotId);
+    const found = parseId(id);
+    if (!found) return {};
+    const { share, key } = found;
+    await driver.pending.run([key], () =>
+      driver.removals.run("deleteSnapshot", { ...inShare(driver, share), key }),
+    );
+    return {};
+  },
+});
 
 async function createSnapshot(
   driver: NfsDriver,

@@ -87,13 +87,11 @@ export function serverName(server: Pick<VirtualServer, "address" | "protocol" | 
   return `${server.protocol} ${server.address}:${server.port}`;
 }
 
-function named({ servers, entries, addresses }: Wanted): Named {
-  return {
-    servers: new Map(servers.map((item) => [serverName(item.server), JSON.stringify(item)])),
-    entries: new Map(entries.map((item) => [JSON.stringify(item), ""])),
-    addresses: new Map(addresses.map((address) => [address, ""])),
-  };
-}
+const named = ({ servers, entries, addresses }: Wanted): Named => ({
+  servers: new Map(servers.map((item) => [serverName(item.server), JSON.stringify(item)])),
+  entries: new Map(entries.map((item) => [JSON.stringify(item), ""])),
+  addresses: new Map(addresses.map((address) => [address, ""])),
+});
 
 /** Reads an object that `named` wrote. */
 const parse = <T>(text: string) => JSON.parse(text) as T;

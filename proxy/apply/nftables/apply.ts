@@ -65,10 +65,8 @@ function* rendered(
 }
 
 /** The mode of one table, family ip. */
-export function nftablesMode(table: string): Mode {
-  return {
-    create: (options) => nftablesRules({ ...options, table }),
-    isPresent: () => Promise.resolve(nftTableExists("ip", table)),
-    remove: () => deleteTable("ip", table),
-  };
-}
+export const nftablesMode = (table: string): Mode => ({
+  create: (options) => nftablesRules({ ...options, table }),
+  isPresent: () => Promise.resolve(nftTableExists("ip", table)),
+  remove: () => deleteTable("ip", table),
+});

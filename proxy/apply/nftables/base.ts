@@ -138,8 +138,7 @@ ${options.masquerade === false ? "" : masqueradeRules(clusterCidr)}  }
 }
 
 /** Clears the number of the endpoint after the translation. */
-function clearMark(): string {
-  return `\
+const clearMark = (): string => `\
   chain clear-endpoint-mark { meta mark and ${ENDPOINT_MARK} == ${ENDPOINT_MARK} meta mark set 0; }
   chain filter-prerouting-post-dnat {
     type filter hook prerouting priority -99;
@@ -151,18 +150,15 @@ function clearMark(): string {
   }
 
 `;
-}
 
 /** Drops what was not translated by a Service, whose policies it would bypass. */
-function proxyGuard(address: string): string {
-  return `\
+const proxyGuard = (address: string): string => `\
   chain filter-input {
     type filter hook input priority filter;
     ct state new ip daddr ${address} ct status and dnat == 0 drop
   }
 
 `;
-}
 
 /** Returns the chain that looks external addresses up in `map`, except those that are exempt. */
 function externalChain(name: string, map: string, exempt: readonly string[]): string {

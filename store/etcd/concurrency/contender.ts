@@ -54,12 +54,10 @@ export async function sessionLease(context: EtcdContext, lease: bigint): Promise
 }
 
 /** All keys that compete for a name: the byte after `/` ends the range. */
-export function contendersOf(name: Buffer): { key: Buffer; rangeEnd: Buffer } {
-  return {
-    key: Buffer.concat([name, Buffer.from("/")]),
-    rangeEnd: Buffer.concat([name, Buffer.from("0")]),
-  };
-}
+export const contendersOf = (name: Buffer): { key: Buffer; rangeEnd: Buffer } => ({
+  key: Buffer.concat([name, Buffer.from("/")]),
+  rangeEnd: Buffer.concat([name, Buffer.from("0")]),
+});
 
 /** A contender as it entered: its value, and whether it was the first at that moment. */
 interface Entered {

@@ -71,12 +71,10 @@ export async function proclaim(
 }
 
 /** Election.Resign: the leader gives the election up. */
-export async function resign(
+export const resign = async (
   context: EtcdContext,
   { leader }: ResignRequest,
-): Promise<ResignResponse> {
-  return { header: await leave(context, await resumed(context, leader)) };
-}
+): Promise<ResignResponse> => ({ header: await leave(context, await resumed(context, leader)) });
 
 /** Election.Leader: the present leader's key and value. */
 export async function leader(

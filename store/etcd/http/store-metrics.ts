@@ -106,39 +106,35 @@ function memberGauges({ state, transport }: EtcdContext): ReadMetrics {
   };
 }
 
-function stateGauges({ state, quota, metrics, compactor }: EtcdContext): ReadMetrics {
-  return {
-    etcd_server_quota_backend_bytes: ["The bound of the backend.", () => quota.bytes_max],
-    etcd_debugging_mvcc_current_revision: ["The current revision.", () => state.revision],
-    etcd_debugging_mvcc_compact_revision: [
-      "The revision last compacted to.",
-      () => state.compactRevision,
-    ],
-    etcd_debugging_mvcc_keys_total: ["Keys that exist.", () => state.index.live],
-    etcd_debugging_auth_revision: ["The auth revision.", () => state.auth.revision],
-    etcd_debugging_mvcc_total_put_size_in_bytes: [
-      "Keys and values of all puts.",
-      () => state.metrics.putBytes,
-    ],
-    etcd_mvcc_db_open_read_transactions: [
-      "Views of the backend that are open.",
-      () => metrics.openReads,
-    ],
-    etcd_debugging_mvcc_db_compaction_last: [
-      "Its end, since 1970.",
-      () => compactor.metrics.lastEnd_s,
-    ],
-  };
-}
+const stateGauges = ({ state, quota, metrics, compactor }: EtcdContext): ReadMetrics => ({
+  etcd_server_quota_backend_bytes: ["The bound of the backend.", () => quota.bytes_max],
+  etcd_debugging_mvcc_current_revision: ["The current revision.", () => state.revision],
+  etcd_debugging_mvcc_compact_revision: [
+    "The revision last compacted to.",
+    () => state.compactRevision,
+  ],
+  etcd_debugging_mvcc_keys_total: ["Keys that exist.", () => state.index.live],
+  etcd_debugging_auth_revision: ["The auth revision.", () => state.auth.revision],
+  etcd_debugging_mvcc_total_put_size_in_bytes: [
+    "Keys and values of all puts.",
+    () => state.metrics.putBytes,
+  ],
+  etcd_mvcc_db_open_read_transactions: [
+    "Views of the backend that are open.",
+    () => metrics.openReads,
+  ],
+  etcd_debugging_mvcc_db_compaction_last: [
+    "Its end, since 1970.",
+    () => compactor.metrics.lastEnd_s,
+  ],
+});
 
-function watchGauges({ watches }: EtcdContext): ReadMetrics {
-  return {
-    etcd_debugging_mvcc_watcher_total: ["Watches.", () => watches.watcherCount],
-    etcd_debugging_mvcc_watch_stream_total: ["Watch streams.", () => watches.streamCount],
-    etcd_debugging_mvcc_slow_watcher_total: ["Watches that lag behind.", () => watches.slowCount],
-    etcd_debugging_mvcc_pending_events_total: ["Events not yet sent.", () => watches.pendingEvents],
-  };
-}
+const watchGauges = ({ watches }: EtcdContext): ReadMetrics => ({
+  etcd_debugging_mvcc_watcher_total: ["Watches.", () => watches.watcherCount],
+  etcd_debugging_mvcc_watch_stream_total: ["Watch streams.", () => watches.streamCount],
+  etcd_debugging_mvcc_slow_watcher_total: ["Watches that lag behind.", () => watches.slowCount],
+  etcd_debugging_mvcc_pending_events_total: ["Events not yet sent.", () => watches.pendingEvents],
+});
 
 function opCounters({ state, replica, watches, compactor }: EtcdContext): ReadMetrics {
   // The metrics outlive a state that a snapshot brought.

@@ -25,13 +25,11 @@ export function recordKey(main: number, sub: number, tombstone: boolean): Buffer
 }
 
 /** The revision in a record's key. */
-export function parseRecordKey(key: Buffer): Revision & { tombstone: boolean } {
-  return {
-    main: readU64(key, RECORD_PREFIX_BYTES),
-    sub: readU64(key, RECORD_PREFIX_BYTES + 9),
-    tombstone: key.length > RECORD_PREFIX_BYTES + REVISION_BYTES,
-  };
-}
+export const parseRecordKey = (key: Buffer): Revision & { tombstone: boolean } => ({
+  main: readU64(key, RECORD_PREFIX_BYTES),
+  sub: readU64(key, RECORD_PREFIX_BYTES + 9),
+  tombstone: key.length > RECORD_PREFIX_BYTES + REVISION_BYTES,
+});
 
 function writeU64(target: Buffer, offset: number, value: number): void {
   target.writeUInt32BE(Math.floor(value / 0x1_0000_0000), offset);

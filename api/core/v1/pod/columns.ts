@@ -85,11 +85,8 @@ function addMain(summary: Summary, pod: Pod): void {
   else if (running) summary.reason = "NotReady";
 }
 
-function hasCondition(pod: Pod, type: string): boolean {
-  return (
-    pod.status?.conditions?.some((each) => each.type === type && each.status === "True") === true
-  );
-}
+const hasCondition = (pod: Pod, type: string): boolean =>
+  pod.status?.conditions?.some((each) => each.type === type && each.status === "True") === true;
 
 /** Reads a pod as kubectl's list does. */
 export function summarize(pod: Pod): Summary {

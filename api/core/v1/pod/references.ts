@@ -51,16 +51,14 @@ function addVolume(volume: Volume, pod: string, add: Add): void {
 }
 
 /** The Secrets by which a volume is mounted (upstream's VisitPodSecretNames). */
-function volumeSecrets(volume: Volume): (string | undefined)[] {
-  return [
-    volume.azureFile?.secretName,
-    volume.cephfs?.secretRef?.name,
-    volume.cinder?.secretRef?.name,
-    volume.csi?.nodePublishSecretRef?.name,
-    volume.flexVolume?.secretRef?.name,
-    volume.iscsi?.secretRef?.name,
-    volume.rbd?.secretRef?.name,
-    volume.scaleIO?.secretRef?.name,
-    volume.storageos?.secretRef?.name,
-  ];
-}
+const volumeSecrets = (volume: Volume): (string | undefined)[] => [
+  volume.azureFile?.secretName,
+  volume.cephfs?.secretRef?.name,
+  volume.cinder?.secretRef?.name,
+  volume.csi?.nodePublishSecretRef?.name,
+  volume.flexVolume?.secretRef?.name,
+  volume.iscsi?.secretRef?.name,
+  volume.rbd?.secretRef?.name,
+  volume.scaleIO?.secretRef?.name,
+  volume.storageos?.secretRef?.name,
+];

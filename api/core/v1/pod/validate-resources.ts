@@ -42,13 +42,10 @@ const isHugePages = (name: string): boolean => name.startsWith(HUGE_PAGES);
 const isNative = (name: string): boolean => !name.includes("/") || name.includes(NATIVE_DOMAIN);
 
 /** Resources that device plugins offer: another domain, whole numbers, no overcommitment. */
-export function isExtendedResource(name: string): boolean {
-  return (
-    !isNative(name) &&
-    !name.startsWith("requests.") &&
-    qualifiedName(`requests.${name}`).length === 0
-  );
-}
+export const isExtendedResource = (name: string): boolean =>
+  !isNative(name) &&
+  !name.startsWith("requests.") &&
+  qualifiedName(`requests.${name}`).length === 0;
 
 /** Whether a container may use more than it asked for. */
 export const mayOvercommit = (name: string): boolean => isNative(name) && !isHugePages(name);

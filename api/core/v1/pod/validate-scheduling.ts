@@ -67,12 +67,10 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
   return errors;
 }
 
-export function validateTolerations(
+export const validateTolerations = (
   tolerations: readonly Toleration[] = [],
   path: string,
-): FieldError[] {
-  return eachOf(tolerations, path, validateToleration);
-}
+): FieldError[] => eachOf(tolerations, path, validateToleration);
 
 function validateNodeRequirement(requirement: NodeSelectorRequirement, path: string): FieldError[] {
   const { key, operator, values = [] } = requirement;
@@ -117,42 +115,36 @@ export function validateRequiredTerm(term: NodeSelectorTerm, path: string): Fiel
   return [...validateNodeTerm(term, path), ...validateNodeValues(term, path)];
 }
 
-function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
-  return [
-    ...eachOf(term.matchExpressions, `${path}.matchExpressions`, validateNodeRequirement),
-    ...eachOf(term.matchFields, `${path}.matchFields`, (each, at) => {
-      const { key, operator, values = [] } = each;
-      const errors: FieldError[] = [];
-      if (operator !== "In" && operator !== "NotIn") {
-        errors.push(invalid(`${at}.operator`, operator, "not a valid selector operator"));
-      } else if (values.length !== 1) {
-        const rule =
-          "must be only one value when `operator` is 'In' or " + "'NotIn' for node field selector";
-        errors.push(required(`${at}.values`, rule));
-      }
-      if (key !== "metadata.name") {
-        return [...errors, invalid(`${at}.key`, key, "not a valid field selector key")];
-      }
-      return [
-        ...errors,
-        ...values.flatMap((value, place) =>
-          invalidBy(dnsSubdomain, `${at}.values[${place}]`, value),
-        ),
-      ];
-    }),
-  ];
-}
+const validateNodeTerm = (term: NodeSelectorTerm, path: string): FieldError[] => [
+  ...eachOf(term.matchExpressions, `${path}.matchExpressions`, validateNodeRequirement),
+  ...eachOf(term.matchFields, `${path}.matchFields`, (each, at) => {
+    const { key, operator, values = [] } = each;
+    const errors: FieldError[] = [];
+    if (operator !== "In" && operator !== "NotIn") {
+      errors.push(invalid(`${at}.operator`, operator, "not a valid selector operator"));
+    } else if (values.length !== 1) {
+      const rule =
+        "must be only one value when `operator` is 'In' or " + "'NotIn' for node field selector";
+      errors.push(required(`${at}.values`, rule));
+    }
+    if (key !== "metadata.name") {
+      return [...errors, invalid(`${at}.key`, key, "not a valid field selector key")];
+    }
+    return [
+      ...errors,
+      ...values.flatMap((value, place) => invalidBy(dnsSubdomain, `${at}.values[${place}]`, value)),
+    ];
+  }),
+];
 
-function validatePodTerm(term: PodAffinityTerm, path: string): FieldError[] {
-  return [
-    ...validateLabelSelector(term.labelSelector, `${path}.labelSelector`),
-    ...validateLabelSelector(term.namespaceSelector, `${path}.namespaceSelector`),
-    ...(term.namespaces ?? []).flatMap((name) => invalidBy(dnsLabel, `${path}.namespace`, name)),
-    ...validateLabelKeys(term, path),
-    ...(term.topologyKey === "" ? [required(`${path}.topologyKey`, "can not be empty")] : []),
-    ...invalidBy(qualifiedName, `${path}.topologyKey`, term.topologyKey),
-  ];
-}
+const validatePodTerm = (term: PodAffinityTerm, path: string): FieldError[] => [
+  ...validateLabelSelector(term.labelSelector, `${path}.labelSelector`),
+  ...validateLabelSelector(term.namespaceSelector, `${path}.namespaceSelector`),
+  ...(term.namespaces ?? []).flatMap((name) => invalidBy(dnsLabel, `${path}.namespace`, name)),
+  ...validateLabelKeys(term, path),
+  ...(term.topologyKey === "" ? [required(`${path}.topologyKey`, "can not be empty")] : []),
+  ...invalidBy(qualifiedName, `${path}.topologyKey`, term.topologyKey),
+];
 
 function validateWeight(weight: number, path: string): FieldError[] {
   return inRange(weight, 1, 100).length === 0

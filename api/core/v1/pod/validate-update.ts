@@ -277,27 +277,25 @@ function validateGenerations({ status = {} }: Pod): FieldError[] {
   return all.flatMap(([path, value = 0]) => (value < 0 ? [invalid(path, value, NO_COUNT)] : []));
 }
 
-export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
-  return [
-    ...validateMirrorUpdate(pod, old),
-    ...(pod.spec.nodeName === old.spec.nodeName
+export const validatePodStatusUpdate = (pod: Pod, old: Pod): FieldError[] => [
+  ...validateMirrorUpdate(pod, old),
+  ...(pod.spec.nodeName === old.spec.nodeName
+    ? []
+    : [forbidden("status.nodeName", "may not be changed directly")]),
+  ...immutable("status.qosClass", pod.status?.qosClass, old.status?.qosClass),
+  ...validateNominated(pod.status?.nominatedNodeName, old),
+  ...validateGenerations(pod),
+  ...validateTransitions(pod, old),
+  ...validateClaimStatuses(pod),
+  ...validateUsers(pod),
+  ...(pod.status?.conditions ?? []).flatMap(({ type }, index) =>
+    OWN_CONDITIONS.includes(type)
       ? []
-      : [forbidden("status.nodeName", "may not be changed directly")]),
-    ...immutable("status.qosClass", pod.status?.qosClass, old.status?.qosClass),
-    ...validateNominated(pod.status?.nominatedNodeName, old),
-    ...validateGenerations(pod),
-    ...validateTransitions(pod, old),
-    ...validateClaimStatuses(pod),
-    ...validateUsers(pod),
-    ...(pod.status?.conditions ?? []).flatMap(({ type }, index) =>
-      OWN_CONDITIONS.includes(type)
-        ? []
-        : invalidBy(qualifiedName, `status.conditions[${index}].Type`, type),
-    ),
-    ...validateAddresses(pod.status?.podIPs, pod.status?.podIP, "podIP", old.status?.podIPs),
-    ...validateAddresses(pod.status?.hostIPs, pod.status?.hostIP, "hostIP", old.status?.hostIPs),
-  ];
-}
+      : invalidBy(qualifiedName, `status.conditions[${index}].Type`, type),
+  ),
+  ...validateAddresses(pod.status?.podIPs, pod.status?.podIP, "podIP", old.status?.podIPs),
+  ...validateAddresses(pod.status?.hostIPs, pod.status?.hostIP, "hostIP", old.status?.hostIPs),
+];
 
 /** Validates `/ephemeralcontainers`: containers may be added, none changed or removed. */
 export function validateEphemeralUpdate(pod: Pod, old: Pod): FieldError[] {

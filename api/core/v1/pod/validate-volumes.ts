@@ -185,16 +185,14 @@ export function validateDriverName(name: string, path: string): FieldError[] {
 }
 
 /** A folder or file of the node, in a pod or a PersistentVolume. */
-export function validateHostPath(
+export const validateHostPath = (
   { path: place, type = "" }: HostPathVolumeSource,
   path: string,
-): FieldError[] {
-  return [
-    ...(place === "" ? [required(`${path}.path`)] : []),
-    ...noBacksteps(place, `${path}.path`),
-    ...oneOf(type, HOST_PATH_TYPES, `${path}.type`),
-  ];
-}
+): FieldError[] => [
+  ...(place === "" ? [required(`${path}.path`)] : []),
+  ...noBacksteps(place, `${path}.path`),
+  ...oneOf(type, HOST_PATH_TYPES, `${path}.type`),
+];
 
 /** An export of an NFS server, in a pod or a PersistentVolume. */
 export function validateNfs({ server, path: place }: NFSVolumeSource, path: string): FieldError[] {

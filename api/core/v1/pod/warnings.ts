@@ -250,9 +250,7 @@ export const workloadWarnings = (
 ): string[] => [...nameWarnings(object, old), ...templateWarnings(object.spec?.template)];
 
 /** The warnings about a template of pods at a path, by default a workload's. */
-export function templateWarnings(
+export const templateWarnings = (
   template: PodTemplateSpec | undefined,
   path = "spec.template",
-): string[] {
-  return template?.spec === undefined ? [] : podWarnings(template.spec, `${path}.spec`);
-}
+): string[] => (template?.spec === undefined ? [] : podWarnings(template.spec, `${path}.spec`));

@@ -19,13 +19,10 @@ export function needsNodePort(service: Service): boolean {
   );
 }
 
-function externallyAccessible({ spec }: Service): boolean {
-  return (
-    spec.type === "LoadBalancer" ||
-    spec.type === "NodePort" ||
-    (spec.type === "ClusterIP" && (spec.externalIPs ?? []).length > 0)
-  );
-}
+const externallyAccessible = ({ spec }: Service): boolean =>
+  spec.type === "LoadBalancer" ||
+  spec.type === "NodePort" ||
+  (spec.type === "ClusterIP" && (spec.externalIPs ?? []).length > 0);
 
 function defaultPort(port: ServicePort): void {
   port.protocol ||= "TCP";

@@ -235,18 +235,16 @@ function validateSelector(selector: Readonly<Record<string, string>> = {}): Fiel
   return [tooMany("spec.selector", length, SERVICE_SELECTOR_MAX)];
 }
 
-export function validateService(service: Service): FieldError[] {
-  return [
-    ...validatePorts(service),
-    ...validateType(service),
-    ...validateSelector(service.spec.selector),
-    ...validateAffinity(service),
-    ...validateAddresses(service),
-    ...eachOf(service.spec.externalIPs, "spec.externalIPs", validateNonSpecialIp),
-    ...validatePolicies(service),
-    ...oneOfIfSet(service.spec.trafficDistribution, DISTRIBUTIONS, "spec.trafficDistribution"),
-  ];
-}
+export const validateService = (service: Service): FieldError[] => [
+  ...validatePorts(service),
+  ...validateType(service),
+  ...validateSelector(service.spec.selector),
+  ...validateAffinity(service),
+  ...validateAddresses(service),
+  ...eachOf(service.spec.externalIPs, "spec.externalIPs", validateNonSpecialIp),
+  ...validatePolicies(service),
+  ...oneOfIfSet(service.spec.trafficDistribution, DISTRIBUTIONS, "spec.trafficDistribution"),
+];
 
 /** Checks the addresses that load balancers report. */
 export function validateServiceStatus({ spec, status }: Service): FieldError[] {
@@ -281,13 +279,11 @@ function validateClassUpdate(service: Service, old: Service): FieldError[] {
     : [invalid("spec.loadBalancerClass", now ?? null, "may not change once set")];
 }
 
-export function validateServiceUpdate(service: Service, old: Service): FieldError[] {
-  return [
-    ...validateAddressUpdate(service, old),
-    ...validateCheckUpdate(service, old),
-    ...validateClassUpdate(service, old),
-  ];
-}
+export const validateServiceUpdate = (service: Service, old: Service): FieldError[] => [
+  ...validateAddressUpdate(service, old),
+  ...validateCheckUpdate(service, old),
+  ...validateClassUpdate(service, old),
+];
 
 /** A load balancer continues to ask the port that it has. */
 function validateCheckUpdate(service: Service, old: Service): FieldError[] {

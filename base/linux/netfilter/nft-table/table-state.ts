@@ -152,13 +152,11 @@ export class TableState {
   }
 }
 
-function wantedOf({ chains, sets, elements }: Fragment): Wanted {
-  return {
-    chains: new Map([...chains].map(([name, rules]) => [name, rules.join("\n")])),
-    sets,
-    elements: new Map(elements.map((element) => [nameOf(element), element.value])),
-  };
-}
+const wantedOf = ({ chains, sets, elements }: Fragment): Wanted => ({
+  chains: new Map([...chains].map(([name, rules]) => [name, rules.join("\n")])),
+  sets,
+  elements: new Map(elements.map((element) => [nameOf(element), element.value])),
+});
 
 function namesOf({ chains, sets, elements }: Wanted): Names {
   const all = (named: ReadonlyMap<string, string>) => (named.size > 0 ? [...named.keys()] : NONE);
