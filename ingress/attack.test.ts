@@ -1,6 +1,6 @@
 // A tenant's text never becomes a directive of haproxy, and never stops it for others.
 import { execFileSync } from "node:child_process";
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, generatePrimeSync, type JsonWebKey, X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
 import { ingress as ingressKind } from "@raft2kube/api/networking/v1/ingress.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -278,6 +278,7 @@ describe("Secrets", () => {
   test("what haproxy would refuse never reaches it", async () => {
     const [one, two] = await Promise.all([pairFor(["a.test"]), pairFor(["a.test"])]);
     const [weak, rsa] = [selfSigned(1_024), selfSigned(2_048)];
+    const large = selfSigned(2_048, "-pkeyopt", "rsa_keygen_pubexp:4294967297");
     const cases: Record<string, { cert: string; key: string }> = {
       "no certificate": { cert: "x", key: one.key },
       "another's key": { cert: one.cert, key: two.key },
@@ -285,6 +286,9 @@ describe("Secrets", () => {
       "a broken chain": { cert: `${one.cert}${block("CERTIFICATE")}`, key: one.key },
       "a weak key": { cert: weak, key: weak },
       "a slow key": { cert: rsa, key: withWrongPart(rsa) },
+      "another exponent's key": { cert: rsa, key: withOtherExponent(rsa) },
+      "a large public exponent": { cert: large, key: large },
+      "a prime of most bits": unbalanced(),
       "a signature of a later OpenSSL": { cert: signedByMlDsa(rsa), key: rsa },
     };
     for (const [name, pair] of Object.entries(cases)) {
@@ -377,18 +381,61 @@ test("no line of the configuration holds a tenant's text unescaped", () => {
 });
 
 /** A certificate and its key. */
-const selfSigned = (bits: number) =>
+const selfSigned = (bits: number, ...options: readonly string[]) =>
   execFileSync(
     "openssl",
-    `req -x509 -newkey rsa:${bits} -nodes -keyout - -subj /CN=a.test -days 3`.split(" "),
+    [
+      "req",
+      "-x509",
+      "-newkey",
+      `rsa:${bits}`,
+      ...options,
+      ..."-nodes -keyout - -subj /CN=a.test -days 3".split(" "),
+    ],
     { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
   );
 
 /** The key with a part by which no signature comes out right. */
 function withWrongPart(pem: string): string {
   const key = createPrivateKey(pem).export({ format: "jwk" });
-  const wrong = createPrivateKey({ key: { ...key, dp: key.dq! }, format: "jwk" });
-  return wrong.export({ type: "pkcs8", format: "pem" }).toString();
+  return pkcs8({ ...key, dp: key.dq! });
+}
+
+const number = (part: unknown) =>
+  BigInt(`0x${Buffer.from(String(part), "base64url").toString("hex")}`);
+
+/** Writes a number in an even count of digits, of which a JWK's part has half as many bytes. */
+function part(value: bigint): string {
+  const digits = value.toString(16);
+  return Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, "hex").toString("base64url");
+}
+
+const pkcs8 = (key: JsonWebKey) =>
+  createPrivateKey({ key, format: "jwk" }).export({ type: "pkcs8", format: "pem" }).toString();
+
+/** The key with the parts of another private exponent, which fit together. */
+function withOtherExponent(pem: string): string {
+  const key = createPrivateKey(pem).export({ format: "jwk" });
+  const [d, dp, dq] = [key.d, key.dp, key.dq].map((each) => part(number(each) + 2n));
+  return pkcs8({ ...key, d: d!, dp: dp!, dq: dq! });
+}
+
+/** A key that fits together, of a prime of eight bits and one of 2,048, and its certificate. */
+function unbalanced(): { cert: string; key: string } {
+  const [p, e] = [251n, 257n];
+  let q = 1n;
+  while (q % p === 1n || (q - 1n) % e === 0n) q = generatePrimeSync(2_048, { bigint: true });
+  const phi = (p - 1n) * (q - 1n);
+  let [d, qi] = [1n, 1n];
+  while ((1n + phi * d) % e !== 0n) d++;
+  while ((q * qi) % p !== 1n) qi++;
+  d = (1n + phi * d) / e;
+  const parts = { n: p * q, e, d, p, q, dp: d % (p - 1n), dq: d % (q - 1n), qi };
+  const texts = Object.entries(parts).map(([name, value]) => [name, part(value)]);
+  const key = pkcs8({ kty: "RSA", ...Object.fromEntries(texts) });
+  // A pipe: openssl opens no socket, which Node's is.
+  const command = "cat | openssl req -x509 -key /dev/stdin -subj /CN=a.test -days 3";
+  return { cert: execFileSync("sh", ["-c", command], { input: key, encoding: "utf8" }), key };
 }
 
 /** The certificate with the identifier of ML-DSA-44 for that of sha256WithRSAEncryption. */

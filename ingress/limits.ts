@@ -22,6 +22,10 @@ export const SERVERS_OF_NAMESPACE_MAX = 8_192;
 export const REFUSALS_OF_NAMESPACE_MAX = 500;
 /** RSA keys of certificates: each handshake costs 3 ms with the largest, 175 with 15,360 bits. */
 export const RSA_BITS_MAX = 4_096;
+/** Bytes of the public exponent, 3 in general: each signature is checked with it. */
+export const RSA_EXPONENT_BYTES_MAX = 4;
+/** Signatures by which a key is tried: one that is slow for every other passes once in 256 times. */
+export const RSA_SIGNATURES_TRIED = 8;
 /** Rules of a Gateway's port that compare headers, parameters or methods, by every request. */
 export const CONDITION_LINES_MAX = 2_000;
 /** Rules that compare so, of one namespace at all ports: others' routes need some too. */
