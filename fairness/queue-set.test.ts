@@ -93,6 +93,13 @@ describe("a queue set", () => {
     expect(set.seatsInUse).toBe(99);
   });
 
+  it("counts the seats of a flow of which nothing waits, also when some of its requests end", () => {
+    const { ticket, end } = setOf(QUEUES, 100);
+    const [first] = Array.from({ length: 75 }, () => ticket("a"));
+    end(first!, 1);
+    expect([ticket("a"), ticket("a")].map(({ state }) => state)).toEqual(["executing", "waiting"]);
+  });
+
   it("refuses a request whose queue is full, and only if there are no seats", () => {
     const { set, arrive } = setOf({ ...QUEUES, queues: 6, queueLength_max: 2 }, 1);
     const outcomes = Array.from({ length: 14 }, () => arrive("a"));
