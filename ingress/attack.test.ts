@@ -279,6 +279,7 @@ describe("Secrets", () => {
     const [one, two] = await Promise.all([pairFor(["a.test"]), pairFor(["a.test"])]);
     const [weak, rsa] = [selfSigned(1_024), selfSigned(2_048)];
     const large = selfSigned(2_048, "-pkeyopt", "rsa_keygen_pubexp:4294967297");
+    const pss = selfSigned(2_048, "-sigopt", "rsa_padding_mode:pss");
     const cases: Record<string, { cert: string; key: string }> = {
       "no certificate": { cert: "x", key: one.key },
       "another's key": { cert: one.cert, key: two.key },
@@ -290,6 +291,7 @@ describe("Secrets", () => {
       "a large public exponent": { cert: large, key: large },
       "a prime of most bits": unbalanced(),
       "a signature of a later OpenSSL": { cert: signedByMlDsa(rsa), key: rsa },
+      "a signature with a wrong mask": { cert: withWrongMask(pss), key: pss },
     };
     for (const [name, pair] of Object.entries(cases)) {
       expect(readPair(tlsSecret(pair)), name).toHaveProperty("problem");
@@ -438,13 +440,25 @@ function unbalanced(): { cert: string; key: string } {
   return { cert: execFileSync("sh", ["-c", command], { input: key, encoding: "utf8" }), key };
 }
 
-/** The certificate with the identifier of ML-DSA-44 for that of sha256WithRSAEncryption. */
-function signedByMlDsa(pem: string): string {
-  const [from, to] = ["2a864886f70d01010b", "608648016503040311"];
-  const changed = new X509Certificate(pem).raw.toString("hex").replaceAll(from, to);
-  const body = Buffer.from(changed, "hex").toString("base64");
+/** The certificate with other bytes, in hexadecimal. */
+function changed(pem: string, change: (certificate: string) => string): string {
+  const hex = change(new X509Certificate(pem).raw.toString("hex"));
+  const body = Buffer.from(hex, "hex").toString("base64");
   return `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----`;
 }
+
+/** The certificate with the identifier of ML-DSA-44 for that of sha256WithRSAEncryption. */
+const signedByMlDsa = (pem: string) =>
+  changed(pem, (hex) => hex.replaceAll("2a864886f70d01010b", "608648016503040311"));
+
+/** The certificate, of another issuer, with an unknown identifier for that of MGF1. */
+const withWrongMask = (pem: string) =>
+  changed(pem, (hex) =>
+    hex
+      .replaceAll("2a864886f70d010108", "2a864886f70d010109")
+      .replace(ISSUER, ISSUER.replace(/4$/, "5")),
+  );
+const ISSUER = Buffer.from("a.test").toString("hex");
 
 const block = (of: string) => `-----BEGIN ${of}-----\nAAAA\n-----END ${of}-----`;
 
