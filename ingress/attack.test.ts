@@ -280,6 +280,7 @@ describe("Secrets", () => {
     const [weak, rsa] = [selfSigned(1_024), selfSigned(2_048)];
     const large = selfSigned(2_048, "-pkeyopt", "rsa_keygen_pubexp:4294967297");
     const pss = selfSigned(2_048, "-sigopt", "rsa_padding_mode:pss");
+    const sha1 = selfSigned(2_048, "-sha1");
     const cases: Record<string, { cert: string; key: string }> = {
       "no certificate": { cert: "x", key: one.key },
       "another's key": { cert: one.cert, key: two.key },
@@ -292,6 +293,7 @@ describe("Secrets", () => {
       "a prime of most bits": unbalanced(),
       "a signature of a later OpenSSL": { cert: signedByMlDsa(rsa), key: rsa },
       "a signature with a wrong mask": { cert: withWrongMask(pss), key: pss },
+      "a signature by SHA-1": { cert: changed(sha1, byAnother), key: sha1 },
     };
     for (const [name, pair] of Object.entries(cases)) {
       expect(readPair(tlsSecret(pair)), name).toHaveProperty("problem");
@@ -451,14 +453,13 @@ function changed(pem: string, change: (certificate: string) => string): string {
 const signedByMlDsa = (pem: string) =>
   changed(pem, (hex) => hex.replaceAll("2a864886f70d01010b", "608648016503040311"));
 
+/** A certificate, in hexadecimal, of another issuer: OpenSSL looks at the signature then. */
+const byAnother = (hex: string) => hex.replace(hexOf("a.test"), hexOf("b.test"));
+const hexOf = (text: string) => Buffer.from(text).toString("hex");
+
 /** The certificate, of another issuer, with an unknown identifier for that of MGF1. */
 const withWrongMask = (pem: string) =>
-  changed(pem, (hex) =>
-    hex
-      .replaceAll("2a864886f70d010108", "2a864886f70d010109")
-      .replace(ISSUER, ISSUER.replace(/4$/, "5")),
-  );
-const ISSUER = Buffer.from("a.test").toString("hex");
+  changed(pem, (hex) => byAnother(hex).replaceAll("2a864886f70d010108", "2a864886f70d010109"));
 
 const block = (of: string) => `-----BEGIN ${of}-----\nAAAA\n-----END ${of}-----`;
 

@@ -36,9 +36,9 @@ const KEY_TYPES: Readonly<Record<string, "pkcs8" | "sec1" | "pkcs1">> = {
   "EC PRIVATE KEY": "sec1",
   "RSA PRIVATE KEY": "pkcs1",
 };
-/** The algorithms that the OpenSSL of haproxy takes as Node's newer one: not all forms of RSA-PSS. */
+/** The algorithms that the OpenSSL of haproxy takes as Node's newer one: no SHA-1, no RSA-PSS. */
 const KEYS = /^(rsa|ec|ed25519|ed448)$/;
-const SIGNATURES = /^(sha\d+WithRSAEncryption|ecdsa-with-SHA\d+|ED\d+)$/;
+const SIGNATURES = /^(sha\d{3}WithRSAEncryption|ecdsa-with-SHA\d{3}|ED\d+)$/;
 
 /**
  * Reads the pair of a Secret of the type kubernetes.io/tls, or returns why it cannot be used.
