@@ -152,6 +152,8 @@ async function rolling(fixture: Fixture): Promise<void> {
   expect(half.status?.updateRevision).not.toBe(first?.metadata.name);
   // With OrderedReady the pod that never gets ready must be deleted by hand.
   await update(fixture, "rolls", "c:3");
+  // A controller that sees the deletion first makes it again by the old template.
+  await status(fixture, "rolls", {});
   await fixture.podClient.delete({ namespace, name: "rolls-1" });
   await status(fixture, "rolls", counts(2));
   expect(imagesOf(await fixture.pods("rolls"))).toEqual(["c:3", "c:3"]);
