@@ -24,8 +24,11 @@ export const REFUSALS_OF_NAMESPACE_MAX = 500;
 export const RSA_BITS_MAX = 4_096;
 /** Bytes of the public exponent, 3 in general: each signature is checked with it. */
 export const RSA_EXPONENT_BYTES_MAX = 4;
-/** Signatures by which a key is tried: one that is slow for every other passes once in 256 times. */
-export const RSA_SIGNATURES_TRIED = 8;
+/**
+ * Signatures by which a key is tried, 2 ms each with the largest, for up to a thousand certificates
+ * of a namespace: all wrong keys but those of a factor that is no prime fail the first.
+ */
+export const RSA_SIGNATURES_TRIED = 2;
 /** Rules of a Gateway's port that compare headers, parameters or methods, by every request. */
 export const CONDITION_LINES_MAX = 2_000;
 /** Rules that compare so, of one namespace at all ports: others' routes need some too. */
