@@ -314,6 +314,15 @@ describe("Secrets", () => {
     }
   });
 
+  test("a key by which every other handshake is slow is refused each time", () => {
+    const cert = selfSigned(2_048);
+    const key = createPrivateKey(cert).export({ format: "jwk" });
+    const order = number(key.p) - 1n;
+    const dp = part((number(key.dp) + order / 2n) % order);
+    const secret = () => readPair(tlsSecret({ cert, key: pkcs8({ ...key, dp }) }));
+    for (let tried = 0; tried < 20; tried++) expect(secret()).toHaveProperty("problem");
+  });
+
   test("directives around a certificate are not copied", async () => {
     const { cert, key } = await pairFor(["a.test"]);
     const pair = readPair(tlsSecret({ cert: `http-request deny\n${cert}\nbackend x`, key }));
