@@ -43,6 +43,8 @@ export const GRANTS_OF_NAMESPACE_MAX = 1_000;
 export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;
 /** Bytes of them, with their keys: the folder that haproxy reads has 128 MiB, and has all twice. */
 export const CERTIFICATE_BYTES_OF_NAMESPACE_MAX = 4 << 20;
+/** Bytes of what haproxy says of those that it refuses, 200 of each. */
+export const UNFIT_BYTES_MAX = 4 << 20;
 /** Characters of a Secret's pair, in base64: this program keeps those of all namespaces. */
 export const PAIR_CHARS_MAX = 32_768;
 /** The record of hosts and their owners: a ConfigMap takes 1 MiB. */

@@ -20,8 +20,10 @@ import type { Plan } from "../plan/model.ts";
 import type { ReloadPace } from "./reload-pace.ts";
 import { CONFIG, type Rendered, render, withServers } from "./render.ts";
 import type { Server } from "./servers.ts";
+import { pairsOf, unfitPairs, withoutPairs } from "./unfit-pairs.ts";
 
 const run = promisify(execFile);
+const log = logger("ingress");
 
 /** The folder that this program and haproxy share has these names. */
 const CURRENT = "current";
@@ -47,8 +49,10 @@ export interface DataPlaneOptions {
  */
 export class DataPlane {
   readonly #options: DataPlaneOptions;
-  readonly #report = failureLog(logger("ingress"), "endpoints could not be changed");
+  readonly #report = failureLog(log, "endpoints could not be changed");
   #applied: Rendered | undefined;
+  /** Pairs of the last plan that haproxy refused. */
+  #unfit: ReadonlySet<string> = new Set();
 
   constructor(options: DataPlaneOptions) {
     this.#options = options;
@@ -61,10 +65,26 @@ export class DataPlane {
 
   /**
    * Applies a plan. Where its reload has to wait, applies the endpoints of the backends that it
-   * shares with the former plan, and returns the milliseconds until the reload is due. Throws
-   * CodedError `BAD_CONFIGURATION` and keeps the former plan, but for these endpoints.
+   * shares with the former plan, and returns the milliseconds until the reload is due. Leaves out
+   * pairs that haproxy refuses: one tenant's would stop the changes of all. Throws CodedError
+   * `BAD_CONFIGURATION` and keeps the former plan, but for these endpoints.
    */
   async apply(plan: Plan, pace?: ReloadPace): Promise<number | undefined> {
+    const pairs = pairsOf(plan);
+    this.#unfit = new Set([...this.#unfit].filter((id) => pairs.has(id)));
+    try {
+      return await this.#apply(withoutPairs(plan, this.#unfit), pace);
+    } catch (thrown) {
+      if (!isErrno(thrown, "BAD_CONFIGURATION")) throw thrown;
+      const unfit = await unfitPairs(this.#options.haproxy, this.#path("pairs"), pairs);
+      if (unfit.size <= this.#unfit.size) throw thrown;
+      log.warn("certificates that haproxy refuses are left out", { certificates: unfit.size });
+      this.#unfit = unfit;
+      return await this.#apply(withoutPairs(plan, unfit), pace);
+    }
+  }
+
+  async #apply(plan: Plan, pace?: ReloadPace): Promise<number | undefined> {
     const former = this.#applied;
     const wanted = render(plan, this.#path(RUNTIME), former?.servers);
     if (former?.structure === wanted.structure && (await this.#change(former, wanted))) {
