@@ -6,7 +6,7 @@ import { isDeepStrictEqual, promisify } from "node:util";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import {
   CHECK_MS_MAX,
@@ -72,15 +72,17 @@ export class DataPlane {
   async apply(plan: Plan, pace?: ReloadPace): Promise<number | undefined> {
     const pairs = pairsOf(plan);
     this.#unfit = new Set([...this.#unfit].filter((id) => pairs.has(id)));
+    const tried = withoutPairs(plan, this.#unfit);
     try {
-      return await this.#apply(withoutPairs(plan, this.#unfit), pace);
+      return await this.#apply(tried, pace);
     } catch (thrown) {
       if (!isErrno(thrown, "BAD_CONFIGURATION")) throw thrown;
-      const unfit = await unfitPairs(this.#options.haproxy, this.#path("pairs"), pairs);
-      if (unfit.size <= this.#unfit.size) throw thrown;
-      log.warn("certificates that haproxy refuses are left out", { certificates: unfit.size });
-      this.#unfit = unfit;
-      return await this.#apply(withoutPairs(plan, unfit), pace);
+      const folder = this.#path(await this.#spareFolder());
+      const unfit = await unfitPairs(this.#options.haproxy, folder, tried);
+      if (unfit.length === 0) throw thrown;
+      log.warn("certificates that haproxy refuses are left out", { certificates: unfit.length });
+      this.#unfit = new Set([...this.#unfit, ...unfit]);
+      return await this.#apply(withoutPairs(plan, this.#unfit), pace);
     }
   }
 
@@ -112,11 +114,7 @@ export class DataPlane {
   async #place({ files }: Rendered): Promise<void> {
     const { haproxy, dir } = this.#options;
     await mkdir(dir, { recursive: true });
-    const current = await readlink(this.#path(CURRENT)).catch((thrown: unknown) => {
-      if (isErrno(thrown, "ENOENT")) return undefined;
-      throw thrown;
-    });
-    const name = FOLDERS.find((each) => each !== current)!;
+    const name = await this.#spareFolder();
     await rm(this.#path(name), { recursive: true, force: true });
     await mkdir(this.#path(name), { mode: 0o700 });
     for (const [file, text] of files) {
@@ -132,6 +130,12 @@ export class DataPlane {
     await rm(this.#path("next"), { force: true });
     await symlink(name, this.#path("next"));
     await rename(this.#path("next"), this.#path(CURRENT));
+  }
+
+  /** Resolves with the name of the folder that is not current. */
+  async #spareFolder(): Promise<string> {
+    const current = await tolerate(readlink(this.#path(CURRENT)), errno("ENOENT"));
+    return FOLDERS.find((each) => each !== current)!;
   }
 
   async #reload(): Promise<void> {

@@ -28,6 +28,7 @@ import type { Backend, Bind, Condition, Filter, Frontend, Plan, Site } from "../
 import { argument, format, token, word } from "./quote.ts";
 import { assignServers, type Server } from "./servers.ts";
 import { type ConditionLine, tablesOf } from "./tables.ts";
+import { fileOf } from "./unfit-pairs.ts";
 
 /** A configuration as files, and the servers in it, whose change needs no reload. */
 export interface Rendered {
@@ -255,7 +256,7 @@ function bindLine({ port, certificates }: Bind, files: Map<string, string>): str
   // The first one is for clients that ask for no other's.
   const ordered = certificates.toSorted((a, b) => a.hosts.length - b.hosts.length);
   const list = ordered.flatMap(({ id, pem, hosts }) => {
-    const file = `${token(id)}.pem`;
+    const file = fileOf(id);
     files.set(file, pem);
     const count = Math.max(1, Math.ceil(hosts.length / HOSTS_OF_LINE_MAX));
     return Array.from({ length: count }, (_, line) => {

@@ -1,15 +1,17 @@
 import { execFile } from "node:child_process";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CHECK_MS_MAX, UNFIT_BYTES_MAX } from "../limits.ts";
-import type { Bind, Pair, Plan } from "../plan/model.ts";
+import type { Bind, Plan } from "../plan/model.ts";
 import { token } from "./quote.ts";
 
-/** Returns a plan's pairs by their id. */
-export function pairsOf({ frontends }: Plan): ReadonlyMap<string, Pair> {
+/** The name of a pair's file. */
+export const fileOf = (id: string): string => `${token(id)}.pem`;
+
+/** Returns the ids of a plan's pairs. */
+export function pairsOf({ frontends }: Plan): ReadonlySet<string> {
   const binds = frontends.flatMap((frontend) => frontend.binds);
-  const pairs = binds.flatMap(({ certificates = [] }) => certificates);
-  return new Map(pairs.map((pair) => [pair.id, pair]));
+  return new Set(binds.flatMap(({ certificates = [] }) => certificates.map(({ id }) => id)));
 }
 
 /** Returns a plan without some pairs; a port without any other is not served. */
@@ -25,34 +27,21 @@ export function withoutPairs(plan: Plan, unfit: ReadonlySet<string>): Plan {
 }
 
 /**
- * Resolves with the ids of the pairs that haproxy does not take: its OpenSSL is another than
- * Node's. One check of all of them, in `dir`, which it makes and removes, names each.
+ * Resolves with the ids of a plan's pairs that haproxy does not take: its OpenSSL is another than
+ * Node's. Their files are in `dir`; one check of them, each on a line of its own, names all.
  */
 export async function unfitPairs(
   haproxy: string,
   dir: string,
-  pairs: ReadonlyMap<string, Pair>,
-): Promise<ReadonlySet<string>> {
-  await rm(dir, { recursive: true, force: true });
-  await mkdir(dir, { mode: 0o700 });
-  try {
-    const lines = ["frontend pairs"];
-    for (const { id, pem } of pairs.values()) {
-      const file = join(dir, `${token(id)}.pem`);
-      await writeFile(file, pem, { mode: 0o600 });
-      lines.push(`  bind :1 ssl crt ${file}`);
-    }
-    const config = join(dir, "pairs.cfg");
-    await writeFile(config, `${lines.join("\n")}\n`);
-    const said = await answerOf(haproxy, ["-c", "-f", config]);
-    const ids = [...pairs.keys()];
-    const named = [...said.matchAll(/pairs\.cfg:(\d+)\]/g)].map(
-      ([, line]) => ids[Number(line) - 2],
-    );
-    return new Set(named.filter((id) => id !== undefined));
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+  plan: Plan,
+): Promise<readonly string[]> {
+  const ids = [...pairsOf(plan)];
+  const lines = ids.map((id) => `  bind :1 ssl crt ${join(dir, fileOf(id))}\n`);
+  const config = join(dir, "pairs.cfg");
+  await writeFile(config, `frontend pairs\n${lines.join("")}`);
+  const said = await answerOf(haproxy, ["-c", "-f", config]);
+  const named = [...said.matchAll(/pairs\.cfg:(\d+)\]/g)].map(([, line]) => ids[Number(line) - 2]);
+  return named.filter((id) => id !== undefined);
 }
 
 /** Resolves with what a program writes as errors, also when it fails. */
