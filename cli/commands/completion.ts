@@ -4,7 +4,7 @@ import { Argument, Command, type Option } from "commander";
 interface Row {
   /** The command and its subcommands before it: `node add`; empty for r2k itself. */
   readonly at: string;
-  /** The flag whose value stands at this place; without words it takes any value. */
+  /** The flag whose value is completed; one without words takes any value. */
   readonly after?: string;
   readonly words: readonly string[];
 }

@@ -32,7 +32,7 @@ test("certificates that haproxy alone refuses are left out, and all else is serv
     expect(read("haproxy.cfg")).not.toContain(`bind :${plane.tlsPort}`);
     await apply([good], "three.test");
     expect(read(`${plane.tlsPort}.certificates`)).toBe("pair-1.pem 1.test\n");
-    // What is gone from a plan is forgotten.
+    // A pair that no plan has any more is forgotten.
     await apply([certificate(0, pem)], "four.test");
     expect(read(`${plane.tlsPort}.certificates`)).toBe("pair-0.pem 0.test\n");
   } finally {
