@@ -20,7 +20,7 @@ import { GatewayPart } from "./gateway/part.ts";
 import { DataPlane, type DataPlaneOptions } from "./haproxy/data-plane.ts";
 import { ReloadPace } from "./haproxy/reload-pace.ts";
 import { SYNC_DELAY_MS, SYNC_MS_MAX } from "./limits.ts";
-import { keptOf, pairOf, type TimedPair } from "./plan/certificates.ts";
+import { keptOf, pairOf, refusePairs, type TimedPair } from "./plan/certificates.ts";
 import { type IngressPlan, planIngresses } from "./plan/ingress.ts";
 import type { Plan } from "./plan/model.ts";
 import { SERVICE_LABEL } from "./plan/targets.ts";
@@ -69,12 +69,12 @@ export async function startIngress({
   const writes = new StatusWrites();
   const ingresses = informers.of(INGRESSES);
   const classes = informers.of(INGRESS_CLASSES);
-  const cluster = clusterOf(informers);
+  const changed = () => passes.request();
+  const cluster = clusterOf(informers, changed);
   const [namespace, name] = service.split("/") as [string, string];
   const record = [namespace, `${name}-hosts`] as const;
   const fieldSelector = `metadata.name=${record[1]}`;
   const records = informers.of(CONFIG_MAPS, { namespace, fieldSelector });
-  const changed = () => passes.request();
   const gatewayPart = new GatewayPart({ ...cluster, informers, namespace, clock, changed });
   const first = Promise.withResolvers<void>();
 
@@ -93,7 +93,8 @@ export async function startIngress({
     });
     owners = plan.owners;
     const gateways = await gatewayPart.plan();
-    const next_ms = await dataPlane.apply(wholeOf(plan, gateways, ports), pace);
+    const whole = wholeOf(plan, gateways, ports);
+    const next_ms = await dataPlane.apply(whole, { pace, refused: cluster.refuse });
     first.resolve();
     await writeOwners(plan.owners, former, record, client.resource(CONFIG_MAPS));
     events.report(plan.refusals);
@@ -134,7 +135,7 @@ function wholeOf(
 }
 
 /** The objects that Ingresses and routes refer to. */
-function clusterOf(informers: InformerSet) {
+function clusterOf(informers: InformerSet, changed: () => void) {
   const services = informers.of(SERVICES);
   const secrets = informers.of(SECRETS, { fieldSelector: "type=kubernetes.io/tls" }, keptOf);
   const labelSelector = SERVICE_LABEL;
@@ -148,6 +149,10 @@ function clusterOf(informers: InformerSet) {
       slices: (key: string) => slices.store.by(SERVICE_LABEL, key),
     },
     secret: (key: string) => secrets.store.get(key),
+    refuse(pairs: ReadonlySet<string>) {
+      refusePairs(secrets.store.list(), pairs);
+      changed(); // the next plan reports them
+    },
   };
 }
 

@@ -20,7 +20,7 @@ import type { Plan } from "../plan/model.ts";
 import type { ReloadPace } from "./reload-pace.ts";
 import { CONFIG, type Rendered, render, withServers } from "./render.ts";
 import type { Server } from "./servers.ts";
-import { pairsOf, unfitPairs, withoutPairs } from "./unfit-pairs.ts";
+import { unfitPairs, withoutPairs } from "./unfit-pairs.ts";
 
 const run = promisify(execFile);
 const log = logger("ingress");
@@ -51,8 +51,6 @@ export class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #report = failureLog(log, "endpoints could not be changed");
   #applied: Rendered | undefined;
-  /** Pairs of the last plan that haproxy refused. */
-  #unfit: ReadonlySet<string> = new Set();
 
   constructor(options: DataPlaneOptions) {
     this.#options = options;
@@ -66,23 +64,22 @@ export class DataPlane {
   /**
    * Applies a plan. Where its reload has to wait, applies the endpoints of the backends that it
    * shares with the former plan, and returns the milliseconds until the reload is due. Leaves out
-   * pairs that haproxy refuses: one tenant's would stop the changes of all. Throws CodedError
-   * `BAD_CONFIGURATION` and keeps the former plan, but for these endpoints.
+   * pairs that haproxy refuses, and reports their ids: one tenant's would stop the changes of all.
+   * Throws CodedError `BAD_CONFIGURATION` and keeps the former plan, but for these endpoints.
    */
-  async apply(plan: Plan, pace?: ReloadPace): Promise<number | undefined> {
-    const pairs = pairsOf(plan);
-    this.#unfit = new Set([...this.#unfit].filter((id) => pairs.has(id)));
-    const tried = withoutPairs(plan, this.#unfit);
+  async apply(
+    plan: Plan,
+    { pace, refused }: { pace?: ReloadPace; refused?: (ids: ReadonlySet<string>) => void } = {},
+  ): Promise<number | undefined> {
     try {
-      return await this.#apply(tried, pace);
+      return await this.#apply(plan, pace);
     } catch (thrown) {
       if (!isErrno(thrown, "BAD_CONFIGURATION")) throw thrown;
       const folder = this.#path(await this.#spareFolder());
-      const unfit = await unfitPairs(this.#options.haproxy, folder, tried);
-      if (unfit.length === 0) throw thrown;
-      log.warn("certificates that haproxy refuses are left out", { certificates: unfit.length });
-      this.#unfit = new Set([...this.#unfit, ...unfit]);
-      return await this.#apply(withoutPairs(plan, this.#unfit), pace);
+      const unfit = await unfitPairs(this.#options.haproxy, folder, plan);
+      if (unfit.size === 0) throw thrown;
+      refused?.(unfit);
+      return await this.#apply(withoutPairs(plan, unfit), pace);
     }
   }
 

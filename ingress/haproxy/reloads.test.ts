@@ -162,7 +162,9 @@ test("a reload that would end a former process waits; endpoints do not", async (
   const pace = new ReloadPace(clock);
   const apply = (host: string, index: number) => {
     const web = backendOf("web", [servers[index]!.endpoint]);
-    return plane.dataPlane.apply(plane.planOf([{ host, paths: [prefix("", "web")] }], [web]), pace);
+    return plane.dataPlane.apply(plane.planOf([{ host, paths: [prefix("", "web")] }], [web]), {
+      pace,
+    });
   };
   const servedBy = async (host: string) => {
     const { status, headers } = await plane.get(host, "/");

@@ -8,15 +8,8 @@ import { token } from "./quote.ts";
 /** The name of a pair's file. */
 export const fileOf = (id: string): string => `${token(id)}.pem`;
 
-/** Returns the ids of a plan's pairs. */
-export function pairsOf({ frontends }: Plan): ReadonlySet<string> {
-  const binds = frontends.flatMap((frontend) => frontend.binds);
-  return new Set(binds.flatMap(({ certificates = [] }) => certificates.map(({ id }) => id)));
-}
-
 /** Returns a plan without some pairs; a port without any other is not served. */
 export function withoutPairs(plan: Plan, unfit: ReadonlySet<string>): Plan {
-  if (unfit.size === 0) return plan;
   const rest = ({ port, certificates }: Bind): Bind[] => {
     if (!certificates) return [{ port }];
     const left = certificates.filter(({ id }) => !unfit.has(id));
@@ -34,14 +27,16 @@ export async function unfitPairs(
   haproxy: string,
   dir: string,
   plan: Plan,
-): Promise<readonly string[]> {
-  const ids = [...pairsOf(plan)];
+): Promise<ReadonlySet<string>> {
+  const binds = plan.frontends.flatMap((frontend) => frontend.binds);
+  const pairs = binds.flatMap(({ certificates = [] }) => certificates);
+  const ids = [...new Set(pairs.map(({ id }) => id))];
   const lines = ids.map((id) => `  bind :1 ssl crt ${join(dir, fileOf(id))}\n`);
   const config = join(dir, "pairs.cfg");
   await writeFile(config, `frontend pairs\n${lines.join("")}`);
   const said = await answerOf(haproxy, ["-c", "-f", config]);
   const named = [...said.matchAll(/pairs\.cfg:(\d+)\]/g)].map(([, line]) => ids[Number(line) - 2]);
-  return named.filter((id) => id !== undefined);
+  return new Set(named.filter((id) => id !== undefined));
 }
 
 /** Resolves with what a program writes as errors, also when it fails. */

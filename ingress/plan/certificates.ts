@@ -29,6 +29,7 @@ const known = new WeakMap<Secret, ReturnType<typeof readPair>>();
 
 const CHAIN_MAX = 10;
 const TOO_LARGE = { problem: "it is too large" } as const;
+const REFUSED = { problem: "haproxy's OpenSSL does not take it" } as const;
 const BLOCK = /-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----/g;
 /** The forms of private keys, by the label of their PEM. */
 const KEY_TYPES: Readonly<Record<string, "pkcs8" | "sec1" | "pkcs1">> = {
@@ -52,6 +53,14 @@ export function readPair(secret: Secret | undefined): TimedPair | { readonly pro
   const pair = known.get(secret) ?? pairIn(secret);
   known.set(secret, pair);
   return pair;
+}
+
+/** Marks the Secrets of pairs that haproxy refuses although all checks passed: plans say why. */
+export function refusePairs(secrets: readonly Secret[], ids: ReadonlySet<string>): void {
+  for (const secret of secrets) {
+    const pair = known.get(secret);
+    if (pair && "id" in pair && ids.has(pair.id)) known.set(secret, REFUSED);
+  }
 }
 
 /** Returns a Secret with its pair alone: a tenant may have hundreds of a megabyte. */

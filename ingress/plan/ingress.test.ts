@@ -24,7 +24,7 @@ import {
   ruleOf,
   tlsSecret,
 } from "../testing/objects.ts";
-import { keptOf, readPair } from "./certificates.ts";
+import { keptOf, readPair, refusePairs } from "./certificates.ts";
 import { planIngresses } from "./ingress.ts";
 import type { Pair } from "./model.ts";
 import { claim, recordedOwners, recordOf } from "./owners.ts";
@@ -387,6 +387,25 @@ test("a certificate whose block has PEM inside is refused", async () => {
   const inside = Buffer.from(pair.cert).toString("base64");
   const cert = `-----BEGIN CERTIFICATE-----\n${inside}\n-----END CERTIFICATE-----\n`;
   expect(readPair(tlsSecret({ ...pair, cert }))).toEqual({ problem: "it has PEM inside" });
+});
+
+test("a pair that haproxy refuses is an event, and its hosts have the fallback", async () => {
+  const [bad, good] = [await pairFor(["a.test"]), await pairFor(["b.test"])].map(tlsSecret);
+  const secrets = { "default/bad": bad!, "default/good": good! };
+  const tls = ["a", "b"].map((name, at) => ({
+    hosts: [`${name}.test`],
+    secretName: ["bad", "good"][at]!,
+  }));
+  const planned = () =>
+    plan({ ingresses: [ingressOf({ spec: { tls } }, [ruleOf("a.test")])], secrets });
+  const [first, second] = planned().certificates.filter(({ hosts }) => hosts.length > 0);
+  expect([first!.hosts, second!.hosts]).toEqual([["a.test"], ["b.test"]]);
+  refusePairs(Object.values(secrets), new Set([first!.id]));
+  const { certificates, refusals } = planned();
+  expect(certificates.flatMap(({ hosts }) => hosts)).toEqual(["b.test"]);
+  expect(refusals.map(({ reason, message }) => `${reason} ${message}`)).toEqual([
+    "BadCertificate Secret bad: haproxy's OpenSSL does not take it",
+  ]);
 });
 
 test("of two rules of one path the older Ingress has it", () => {
