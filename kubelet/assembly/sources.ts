@@ -17,7 +17,7 @@ export function nodeReporter(
   { client, informers, recorder }: ApiConnection,
   { node, inUse, port }: { node: LocalNode; inUse: VolumesInUse; port: number | undefined },
 ): NodeReporter {
-  return new NodeReporter({
+  const reporter = new NodeReporter({
     client,
     informers,
     recorder,
@@ -29,13 +29,17 @@ export function nodeReporter(
     },
     mustReport: () => inUse.hasUnshown(),
     reported: ({ volumesInUse = [] }) => inUse.shown(volumesInUse),
-    seen: (seen) => inUse.sawAttached(seen.status?.volumesAttached),
+    seen({ status }) {
+      inUse.sawAttached(status?.volumesAttached);
+      if (node.advertise(status?.capacity)) reporter.trigger();
+    },
     lease_s: options.nodeLease_s ?? NODE_LEASE_S,
     async onPodCidrs(podCidrs) {
       await updatePodCidrs(runtime, podCidrs);
       await options.onPodCidrs?.(podCidrs);
     },
   });
+  return reporter;
 }
 
 export interface SourceParts {

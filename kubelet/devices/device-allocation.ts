@@ -16,8 +16,6 @@ export interface DeviceCapacity {
   capacity: Record<string, string>;
   /** Only healthy devices. */
   allocatable: Record<string, string>;
-  /** Resources whose plugin is gone for good: taken off the Node's status. */
-  removed: string[];
 }
 
 /** The pods the kubelet holds devices for, asked by the device side (reconciling, podresources). */

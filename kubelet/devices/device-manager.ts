@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { isExtendedResource } from "@raft2kube/api/core/v1/pod/validate-resources.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -13,7 +14,6 @@ import { optionsOf } from "./device-plugin.ts";
 import { DeviceResources } from "./device-resources.ts";
 import { servePodResources } from "./pod-resources.ts";
 import { serveDeviceRegistration } from "./registration-server.ts";
-import { isExtendedResource } from "./resource-name.ts";
 
 const CHECKPOINT = "kubelet_internal_checkpoint";
 

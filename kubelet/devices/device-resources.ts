@@ -17,7 +17,7 @@ interface Resource {
 
 /**
  * The node's extended resources and their devices. When a plugin stops, its resource has no healthy
- * devices from then on, and is removed from the Node after a grace period.
+ * devices from then on, and none at all after a grace period.
  */
 export class DeviceResources {
   readonly #clock: Clock;
@@ -99,15 +99,19 @@ export class DeviceResources {
     return this.#resources.get(name)?.devices ?? new Map();
   }
 
-  /** Unhealthy devices count for capacity and not for allocatable, as upstream has it. */
+  /**
+   * Unhealthy devices count for capacity and not for allocatable, and a resource that is gone has
+   * none, as upstream has it.
+   */
   capacity(): DeviceCapacity {
-    const capacity: Record<string, string> = {};
-    const allocatable: Record<string, string> = {};
+    const none = [...this.#removed].map((name) => [name, "0"]);
+    const capacity: Record<string, string> = Object.fromEntries(none);
+    const allocatable = { ...capacity };
     for (const [name, { devices }] of this.#resources) {
       capacity[name] = String(devices.size);
       allocatable[name] = String(this.healthy(name).length);
     }
-    return { capacity, allocatable, removed: [...this.#removed] };
+    return { capacity, allocatable };
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
+import { isExtendedResource } from "@raft2kube/api/core/v1/pod/validate-resources.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, it } from "vitest";
 import { acceptPreference, deviceRequests, planDevices } from "./plan.ts";
-import { isExtendedResource } from "./resource-name.ts";
 
 describe("planDevices", () => {
   it("takes the devices of earlier init containers first, then free ones in order", () => {

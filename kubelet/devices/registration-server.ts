@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isExtendedResource } from "@raft2kube/api/core/v1/pod/validate-resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
@@ -6,7 +7,6 @@ import { SOCKET_PATH_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { serveSoon } from "@raft2kube/rpc/serve-soon.ts";
 import { type RpcServer, serve } from "@raft2kube/rpc/server.ts";
 import type { DeviceResources } from "./device-resources.ts";
-import { isExtendedResource } from "./resource-name.ts";
 
 const log = logger("device-registration");
 

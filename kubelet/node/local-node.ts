@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import { isExtendedResource } from "@raft2kube/api/core/v1/pod/validate-resources.ts";
 import type { ContainerImage, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -27,6 +29,7 @@ export class LocalNode {
   readonly #health: RuntimeHealth;
   #images: ContainerImage[] = [];
   #resources: NodeResources = { capacity: {}, allocatable: {} };
+  #advertised: Record<string, string> = {};
 
   private constructor(options: LocalNodeOptions) {
     this.#options = options;
@@ -46,6 +49,17 @@ export class LocalNode {
 
   allocatable(): NodeAllocatable {
     return allocatableNumbers(this.#resources);
+  }
+
+  /**
+   * Takes the extended resources that people advertise on the Node: all of them are allocatable.
+   * Returns whether they have changed.
+   */
+  advertise(capacity: Record<string, string> = {}): boolean {
+    const before = this.#advertised;
+    const extended = Object.entries(capacity).filter(([name]) => isExtendedResource(name));
+    this.#advertised = Object.fromEntries(extended);
+    return !isDeepStrictEqual(before, this.#advertised);
   }
 
   get description(): NodeDescription {
@@ -89,7 +103,7 @@ export class LocalNode {
     const { options, devices } = this.#options;
     const { rootDir, maxPods = PODS_MAX, reserved = {}, evictionHard } = options;
     const { memoryAvailable_bytes, nodefsAvailable } = { ...EVICTION_HARD, ...evictionHard };
-    this.#resources = await nodeResources({
+    const { capacity, allocatable } = await nodeResources({
       rootDir,
       maxPods,
       reserved,
@@ -97,5 +111,6 @@ export class LocalNode {
       evictionDisk: nodefsAvailable,
       devices,
     });
+    this.#resources = { capacity, allocatable: { ...this.#advertised, ...allocatable } };
   }
 }

@@ -114,6 +114,7 @@ export class NodeReporter {
     this.#shown = { status: this.#node.status, at_ms: -Infinity };
     log.info("node registered", { node: description.nodeName });
     this.#registered();
+    this.#options.seen(this.#node);
     this.#followNode();
     this.record("Normal", "Starting", "Starting kubelet.");
     const { name = "", uid = "" } = this.#node.metadata;
@@ -131,9 +132,10 @@ export class NodeReporter {
     const due = clock.monotonic() - at_ms >= NODE_STATUS_REPORT_MS;
     if (!due && !mustReport() && shown && !differs(now, shown)) return ready;
     const name = { name: description.nodeName, subresource: "status" };
-    // Replace the list of addresses: a merge by type would keep an old address.
+    // A merge would keep an old address, and a resource that is gone.
     const addresses = [...(now.addresses ?? []), { $patch: "replace" }];
-    const patch = { status: { ...now, addresses } };
+    const allocatable = { ...now.allocatable, $patch: "replace" };
+    const patch = { status: { ...now, addresses, allocatable } };
     await client.resource(NODES).patch(name, "strategic", patch);
     if (!shown || readiness(shown) !== ready) {
       const reason = ready ? "NodeReady" : "NodeNotReady";

@@ -35,13 +35,12 @@ afterAll(async () => {
   await cluster?.leave();
 });
 
-const allocatable = (count: string) => {
-  const path = "jsonpath={.items[0].status.allocatable.r2k\\.dev/sample}";
-  const get = ["get", "nodes", "-o", path];
+const allocatable = (count: string, resource = "r2k\\.dev/sample") => {
+  const get = ["get", "nodes", "-o", `jsonpath={.items[0].status.allocatable.${resource}}`];
   return cluster.until(`${count} allocatable`, get, (text) => text === count);
 };
 
-const pod = (name: string, count: number) => `
+const pod = (name: string, count: number, resource = "r2k.dev/sample") => `
 apiVersion: v1
 kind: Pod
 metadata: { name: ${name} }
@@ -53,7 +52,7 @@ spec:
       image: r2k.local/busybox:1
       imagePullPolicy: IfNotPresent
       command: [sh, -c, "sleep 600"]
-      resources: { limits: { r2k.dev/sample: ${count} } }
+      resources: { limits: { ${resource}: ${count} } }
 `;
 
 const phaseOf = (name: string) => ["get", "pod", name, "-o", "jsonpath={.status.phase}"];
@@ -85,6 +84,21 @@ describe("devices", () => {
     expect(await cluster.ask(...phaseOf("one"))).toBe("Running");
     await cluster.ask("delete", "pod", "one");
     await cluster.until("the other pod to run", phaseOf("many"), (text) => text === "Running");
+  });
+
+  it("a resource that is advertised on the Node alone is allocatable until it is taken off", async () => {
+    const advertise = async (amount: string) => {
+      const name = await cluster.ask("get", "nodes", "-o", "name");
+      const patch = `{"status":{"capacity":{"example.com/dongle":${amount}}}}`;
+      await cluster.ask("patch", name, "--subresource", "status", "--type", "merge", "-p", patch);
+    };
+    await advertise('"4"');
+    await allocatable("4", "example\\.com/dongle");
+    await cluster.apply(pod("dongled", 3, "example.com/dongle"));
+    await cluster.until("the pod to run", phaseOf("dongled"), (text) => text === "Running");
+    await cluster.ask("delete", "pod", "dongled", "--wait=false");
+    await advertise("null");
+    await allocatable("", "example\\.com/dongle");
   });
 
   it("the kubelet is killed and returns: plugins register again, devices stay held", async () => {
