@@ -56,6 +56,8 @@ export interface OpenOptions {
   /** How long to wait for another runtime that uses the folder; by default 0. */
   lockTimeout_ms?: number;
   ociRuntime: OciProgram;
+  /** Further ones that a RuntimeClass can name by their kinds. */
+  otherOciRuntimes?: readonly OciProgram[];
   /**
    * The command of our own OCI runtime (`by-hand/`), and whether new pods may choose it by the
    * handler `by-hand`. Absent: it is not known.
@@ -135,15 +137,19 @@ function podNetwork(options: OpenOptions, paths: RuntimePaths): SandboxNetwork {
 
 /** Our own OCI runtime is started as one file, by conmon too; `open` writes it. */
 function ociHandlers(
-  { byHand, ociRuntime }: OpenOptions,
+  { byHand, ociRuntime, otherOciRuntimes = [] }: OpenOptions,
   paths: RuntimePaths,
   cgroups: CgroupMode,
 ): OciHandlers {
-  const first = new OciRuntime(ociRuntime, paths.oci, cgroups, paths.root);
-  if (byHand === undefined || cgroups === "none") return new OciHandlers(first);
-  const byHandProgram = { path: paths.byHand, kind: "by-hand" } as const;
-  const own = [new OciRuntime(byHandProgram, paths.oci, cgroups, paths.root)];
-  return byHand.isOffered ? new OciHandlers(first, own) : new OciHandlers(first, [], own);
+  const of = (program: OciProgram) => new OciRuntime(program, paths.oci, cgroups, paths.root);
+  const first = of(ociRuntime);
+  if (cgroups === "none") return new OciHandlers(first);
+  const others = otherOciRuntimes.map(of);
+  if (byHand === undefined) return new OciHandlers(first, others);
+  const own = of({ path: paths.byHand, kind: "by-hand" });
+  return byHand.isOffered
+    ? new OciHandlers(first, [...others, own])
+    : new OciHandlers(first, others, [own]);
 }
 
 async function writeOwnOciRuntime(file: string, command: readonly string[]): Promise<void> {

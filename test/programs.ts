@@ -22,6 +22,7 @@ const TEST_PROGRAMS = [
   test("dig", "bind9-dnsutils", "asks the DNS"),
   test("iptables-save", "iptables", "shows the host's rules"),
   test("runc", "runc", "is the other OCI runtime that ours drives"),
+  test("runsc", "runsc", "is a runtime whose containers have its own kernel"),
   test("curl", "curl", "asks Services"),
   test("openssl", "openssl", "judges certificates"),
   test("setpriv", "util-linux", "becomes an ordinary user"),

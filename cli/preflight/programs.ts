@@ -65,6 +65,18 @@ export async function requireProgram(name: string): Promise<string> {
   });
 }
 
+/** The OCI runtimes of a node: crun, and those of this machine that a RuntimeClass can name. */
+export async function ociRuntimes() {
+  const others = (["runc", "runsc"] as const).map(async (kind) => {
+    const path = await findProgram(kind);
+    return path === undefined ? [] : [{ path, kind }];
+  });
+  return {
+    ociRuntime: { path: await requireProgram("crun"), kind: "crun" },
+    otherOciRuntimes: (await Promise.all(others)).flat(),
+  } as const;
+}
+
 /** Whether a path leads to a file that may be run. */
 export async function isProgram(path: string): Promise<boolean> {
   const found = access(path, constants.X_OK).then(() => stat(path));

@@ -41,7 +41,7 @@ import {
 } from "../machine/kubelet-client.ts";
 import { kubeletServer } from "../machine/kubelet-serving.ts";
 import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../machine/layout.ts";
-import { requireProgram } from "../preflight/programs.ts";
+import { ociRuntimes, requireProgram } from "../preflight/programs.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { writeNodeNetwork } from "./node-network.ts";
 import { startRepairLoop } from "./repair-loop.ts";
@@ -157,7 +157,7 @@ async function startMachineRuntime(cgroupRoot: string, tracer: Tracer | undefine
     cniBinDirs: [NODE_AGENT.cniBinDir],
     cniInvoke: nodeInvoke(),
     cgroupParent: `${cgroupRoot}/sandboxes`,
-    ociRuntime: { path: await requireProgram("crun"), kind: "crun" },
+    ...(await ociRuntimes()),
     conmon: await requireProgram("conmon"),
     pausePath: await requireProgram("catatonit"),
     tracer,

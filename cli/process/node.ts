@@ -24,7 +24,7 @@ import { nodeNetwork } from "../apply/network.ts";
 import { installPlugins } from "../apply/plugins.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { clusterFiles } from "../pki/identities.ts";
-import { requireProgram } from "../preflight/programs.ts";
+import { ociRuntimes, requireProgram } from "../preflight/programs.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../spec/paths.ts";
 import { podUsersOf } from "../spec/pod-users.ts";
@@ -122,7 +122,7 @@ async function startNodeRuntime(
     cniInvoke: nodeInvoke(),
     cgroupParent: `${nodeCgroup(config)}/sandboxes`,
     cgroups: config.cgroups ?? "machine",
-    ociRuntime: { path: await requireProgram("crun"), kind: "crun" },
+    ...(await ociRuntimes()),
     byHand: byHandOption(config.byHand),
     conmon: await requireProgram("conmon"),
     pausePath: await requireProgram("catatonit"),

@@ -71,8 +71,9 @@ async function startWithConsoleSocket(
 }
 
 /**
- * runc sends a terminal only when it detaches, and then no process gets the exit code. It runs on a
- * terminal of this process instead, and copies to the container's, with the sizes that it is given.
+ * runc and runsc send a terminal only when they detach, and then no process gets the exit code.
+ * They run on a terminal of this process instead: runc copies to the container's, with the sizes
+ * that it is given, and runsc has the command on this one.
  */
 async function startOnOwnTerminal(
   runtime: Base & Records & Programs & Execs,
@@ -107,6 +108,7 @@ export function startTerminalExec(
   wanted: TerminalCommand,
 ): Promise<TerminalExec> {
   const { kind } = ociOf(runtime, runtime.containers.get(id)).program;
-  const start = kind === "runc" ? startOnOwnTerminal : startWithConsoleSocket;
+  const isLent = kind === "runc" || kind === "runsc";
+  const start = isLent ? startOnOwnTerminal : startWithConsoleSocket;
   return start(runtime, id, wanted);
 }

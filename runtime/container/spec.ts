@@ -143,6 +143,9 @@ export function containerSpec(runtime: Base & Records & Machine, input: SpecInpu
   refuseUnsupported(input.config);
   const process = processOf(runtime, input);
   const { annotations } = input.extras ?? {};
+  const { runtimeHandler, config } = input.sandbox;
+  // It joins no namespace that has one.
+  const hostname = runtimeHandler === "runsc" ? hostnameOf(config) : "";
   const { hooks } = input.cdi;
   return {
     ociVersion: "1.0.2",
@@ -151,6 +154,7 @@ export function containerSpec(runtime: Base & Records & Machine, input: SpecInpu
       path: rootPath(runtime.paths.container(input.id).rootfs, sandboxIds(input.sandbox.config)),
       readonly: input.config.linux?.securityContext?.readonlyRootfs ?? false,
     },
+    ...(hostname && { hostname }),
     mounts: mountsOf(runtime, input),
     linux: linuxOf(runtime, input, process),
     ...(Object.keys(hooks).length > 0 && { hooks }),

@@ -36,6 +36,15 @@ export class OciHandlers {
     throw new RuntimeError("invalid-argument", message, { remedy });
   }
 
+  /**
+   * The runtime of a sandbox's first process, whose namespaces containers join. A container of
+   * runsc joins the network's alone, and has others of its own kernel.
+   */
+  ofSandbox(name: string): OciRuntime {
+    const oci = this.of(name);
+    return oci.program.kind === "runsc" ? this.default : oci;
+  }
+
   /** The runtime of a pod that exists. Throws invalid-argument for a name that is not known. */
   of(name: string): OciRuntime {
     return this.#withheld.get(name) ?? this.choose(name);

@@ -1,5 +1,5 @@
 /**
- * The program that makes containers from bundles (OCI runtime spec, runtime.md): crun, runc, or our
- * own (`by-hand/`).
+ * The program that makes containers from bundles (OCI runtime spec, runtime.md): crun, runc, our
+ * own (`by-hand/`), or gVisor's runsc, whose containers have a kernel of its own.
  */
-export type OciProgram = { path: string; kind: "crun" | "runc" | "by-hand" };
+export type OciProgram = { path: string; kind: "crun" | "runc" | "runsc" | "by-hand" };

@@ -10,6 +10,9 @@ import { managerArgs } from "./hidden-cgroups.ts";
 import { canMapIds } from "./mapped-ids.ts";
 import type { OciProgram } from "./program.ts";
 
+/** runsc applies the filter of system calls where it is asked to. */
+const RUNSC_ARGS = ["--network=host", "--oci-seccomp"];
+
 /** State of a container as the program reports it. */
 export interface OciState {
   status: "creating" | "created" | "running" | "stopped" | "paused";
@@ -77,7 +80,9 @@ export class OciRuntime {
   get globalArgs(): string[] {
     const within =
       this.#time === undefined ? [] : ["nsenter", `--time=${this.#time}`, this.program.path];
-    return [...within, ...managerArgs(this.#cgroups), "--root", this.#root];
+    // The pod's network is the one of its namespace, which all its containers share.
+    const own = this.program.kind === "runsc" ? RUNSC_ARGS : [];
+    return [...within, ...managerArgs(this.#cgroups), ...own, "--root", this.#root];
   }
 
   /** Creates and starts a container without a monitor: its output is discarded. */
@@ -133,6 +138,10 @@ export class OciRuntime {
 
   /** Changes limits; `resources` is a file with the spec's LinuxResources. */
   async update(id: string, resourcesFile: string): Promise<void> {
+    if (this.program.kind === "runsc") {
+      const remedy = "make the pod again with the other limits";
+      throw new RuntimeError("unimplemented", "runsc changes no limits", { remedy });
+    }
     await this.#run("update", id, ["--resources", resourcesFile, id]);
   }
 

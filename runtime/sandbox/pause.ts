@@ -141,7 +141,7 @@ export async function startPause(
   for (const name of ["proc", "dev"]) await mkdir(`${paths.rootfs}/${name}`, { recursive: true });
   await writeFile(`${paths.rootfs}${PAUSE}`, "", { mode: 0o755 });
   await writeFile(paths.config, JSON.stringify(pauseSpec(runtime, record)), { mode: 0o600 });
-  const oci = runtime.oci.of(record.runtimeHandler);
+  const oci = runtime.oci.ofSandbox(record.runtimeHandler);
   const pid = await oci.runDetached(record.id, paths.run, paths.pidFile);
   const pause = identify(pid);
   if (!pause) {

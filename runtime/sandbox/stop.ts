@@ -28,7 +28,7 @@ export async function stopSandbox(
   // Before the namespace is removed: plugins clean up inside it.
   await runtime.network.detach(record);
   if (record.pause) signal(record.pause, "SIGKILL");
-  await runtime.oci.of(record.runtimeHandler).delete(record.id, { force: true });
+  await runtime.oci.ofSandbox(record.runtimeHandler).delete(record.id, { force: true });
   await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
   if (record.netns !== undefined) deleteNetns(record.netns);
   await unmountSandboxFiles(paths, record.config.metadata?.namespace);
