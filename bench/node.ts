@@ -2,12 +2,13 @@ import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { pidsBelow } from "@raft2kube/linux/cgroup/cgroup-files.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { KubeadmMachine } from "../test/e2e/machines/kubeadm-machine.ts";
 import { type Machine, Machines, must } from "../test/e2e/machines/machine.ts";
-import { peer, ROOT } from "./apiserver/sides.ts";
+import { peer, pss_mib, ROOT } from "./apiserver/sides.ts";
 import { median, quantile, type Row, rangeOf } from "./benchmark.ts";
 import { joinWords, note, r2k, readIfThere, ready, within } from "./cluster.ts";
 import type { Load } from "./node/load.ts";
@@ -27,6 +28,9 @@ const ADMIN = "/etc/kubernetes/admin.conf";
 const ARCHIVE = join(ROOT, ".cache/release/registry.k8s.io.tar");
 /** An image of the archive, which is on both nodes: its program waits, and ends by SIGTERM. */
 const IMAGE = "registry.k8s.io/pause:3.10.2";
+
+/** The hierarchy that counts CPU time. */
+const ACCOUNTS = ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup"].find(existsSync);
 
 /** The group of a machine's pods, named as `KubeadmMachine` does. */
 const groupOf = (name: string) => `/r2k/machines-${process.pid}-${name}`;
@@ -53,8 +57,11 @@ const networkOf = (subnet: string) =>
 /** Milliseconds from a call until its effect is seen, and CPU time of the node's agents. */
 type Taken = { readonly wall: number; readonly cpu: number };
 
-/** Pods from the first create to the last Ready, and from the first delete to the last gone. */
-type Times = { readonly ready: Taken; readonly gone: Taken };
+/**
+ * Pods from the first create to the last Ready, and from the first delete to the last gone; between
+ * them the MiB of memory (PSS) that the node's agents have, a monitor for each pod among them.
+ */
+type Times = { readonly ready: Taken; readonly gone: Taken; readonly memory: number };
 
 type Counts = { readonly pods: number; readonly atOnce: number; readonly rounds: number };
 
@@ -155,9 +162,8 @@ async function connect(plane: Machine, machine: Machine, subnet: string): Promis
   await ready(plane, machine.name);
   const group = agentsOf(machine.name);
   openCgroups().create(group);
-  const [root] = ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup"].filter(existsSync);
   const isPlaced = (pid: number) => readIfThere(`/proc/${pid}/cgroup`).includes(groupOf(""));
-  const place = (pid: number) => writeFileSync(`${root}${group}/cgroup.procs`, String(pid));
+  const place = (pid: number) => writeFileSync(`${ACCOUNTS}${group}/cgroup.procs`, String(pid));
   for (let looks = 0; looks < LOOKS_MAX; looks++) {
     const others = within(machine).filter((pid) => !isPlaced(pid));
     if (others.length === 0) break;
@@ -180,10 +186,21 @@ function startLoad(plane: Machine): (load: Load) => Promise<Times> {
   };
   return async (load) => {
     child.stdin!.write(`${JSON.stringify(load)}\n`);
-    const times = { ready: await taken(load), gone: await taken(load) };
+    const ready = await taken(load);
+    const memory = memoryOf(load.node);
+    child.stdin!.write("\n");
+    const times = { ready, memory, gone: await taken(load) };
     note(`${load.node}, pods: ${load.pods}: ${JSON.stringify(times)}`);
     return times;
   };
+}
+
+/** MiB that the agents of a node have, what they share with others in equal parts. */
+function memoryOf(name: string): number {
+  const found = pidsBelow(`${ACCOUNTS}${agentsOf(name)}`).map((pid) =>
+    tolerateSync(() => pss_mib(pid), errno("ENOENT", "ESRCH")),
+  );
+  return found.reduce<number>((total, each) => total + (each ?? 0), 0);
 }
 
 type Found = Readonly<Record<string, readonly Times[]>>;
@@ -205,13 +222,13 @@ function rowsOfOne(found: Found): Row[] {
 }
 
 function rowsOfAll(found: Found, pods: number): Row[] {
-  const row = (what: string, of: (times: Times) => number, goal: string): Row => {
+  const row = (what: string, of: (times: Times) => number, goal: string, unit = "s"): Row => {
     const [ours, theirs] = [OURS, UPSTREAM].map((name) =>
-      found[name]!.map((each) => of(each) / 1e3),
+      found[name]!.map((each) => of(each) / (unit === "s" ? 1e3 : 1)),
     );
     return {
       what: `${pods} pods at the same time, ${what}`,
-      unit: "s",
+      unit,
       ours: median(ours!),
       peer: { name: PEER, value: median(theirs!) },
       goal,
@@ -223,7 +240,16 @@ function rowsOfAll(found: Found, pods: number): Row[] {
     row("CPU time of kubelet and runtime until then", ({ ready }) => ready.cpu, "print"),
     row("first delete to last gone", ({ gone }) => gone.wall, "print"),
     row("CPU time of kubelet and runtime, both", bothCpu, "print"),
+    row(
+      "memory of kubelet and runtime",
+      ({ memory }) => memory,
+      `<= ${memoryMax(pods)} MiB`,
+      "MiB",
+    ),
   ];
 }
+
+/** MiB that kubelet and runtime may have: 60, and 0.3 for each pod. */
+const memoryMax = (pods: number) => Math.round(60 + 0.3 * pods);
 
 const bothCpu = ({ ready, gone }: Times) => ready.cpu + gone.cpu;

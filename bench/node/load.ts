@@ -1,5 +1,5 @@
 // Runs where the API server is reached: `load.ts KUBECONFIG`. A line of standard input is a Load;
-// the answer is a line when all pods are Ready, and one when all are gone.
+// the answer is a line when all pods are Ready, and after another line one when all are gone.
 import { createInterface } from "node:readline";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -21,6 +21,7 @@ const client = new KubeClient({
   burst: 1e4,
 });
 const pods = client.resource(PODS);
+const lines = createInterface(process.stdin)[Symbol.asyncIterator]();
 
 const isReady = ({ status }: Pod) =>
   status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
@@ -46,6 +47,7 @@ async function run({ node, pods: count, image }: Load): Promise<void> {
     if (ready.size < count) continue;
     await created;
     process.stdout.write(`${since_ms()}\n`);
+    await lines.next();
     start_ms = performance.now();
     for (const { metadata } of all) void pods.delete(metadata);
   }
@@ -53,5 +55,7 @@ async function run({ node, pods: count, image }: Load): Promise<void> {
   process.stdout.write(`${since_ms()}\n`);
 }
 
-for await (const line of createInterface(process.stdin)) await run(JSON.parse(line) as Load);
+for (let line = await lines.next(); !line.done; line = await lines.next()) {
+  await run(JSON.parse(line.value) as Load);
+}
 client.close();
