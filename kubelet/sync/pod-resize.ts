@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import type { Allocations } from "../allocation/allocations.ts";
 import {
   loweredLimits,
@@ -13,9 +13,10 @@ import {
 import type { ResizeState, ResizeVerdict } from "../allocation/resize-state.ts";
 import { NO_RESIZE, resizeMessage } from "../allocation/resize-state.ts";
 import { resizedNames } from "../allocation/resources.ts";
-import { largest } from "../containers/qos.ts";
+import { type ComputeResources, largest } from "../containers/qos.ts";
+import { linuxResources } from "../containers/resources.ts";
 import { latest, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
-import type { Runtime } from "../cri/runtime.ts";
+import { isUnimplemented, type Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
@@ -136,12 +137,22 @@ export class PodResize {
         await runtime.runtime.updateContainerResources({ containerId, linux });
       }
       if (!plan.restarts) cgroups.create(pod, plan.podAfter);
+      await this.#updateSandbox(observed, plan.podAfter);
     } catch (thrown) {
       return this.#failed(pod, messageOf(thrown));
     }
     if (plan.actuated.length === 0) return "nothing";
     await allocations.actuate(uidOf(pod), plan.actuated);
     return "resized";
+  }
+
+  /** Reports the pod's resources to the runtime, whose plugins may act on them, where it asks. */
+  async #updateSandbox({ sandboxes }: ObservedPod, resources: ComputeResources): Promise<void> {
+    const sandbox = sandboxes.find(({ ready }) => ready);
+    if (sandbox === undefined) return;
+    const request = { podSandboxId: sandbox.id, resources: linuxResources(resources) };
+    const { runtime } = this.#ports.runtime;
+    await tolerate(runtime.updatePodSandboxResources(request), isUnimplemented);
   }
 
   #setPending(desired: Pod, verdict: Exclude<ResizeVerdict, { kind: "fits" }> | undefined): void {

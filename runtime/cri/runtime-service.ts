@@ -20,10 +20,7 @@ import { statsCalls } from "./stats-calls.ts";
 import { statusCalls } from "./status-calls.ts";
 import { streamingCalls } from "./streaming-calls.ts";
 
-/**
- * CRI's RuntimeService. Other calls answer UNIMPLEMENTED: CheckpointContainer,
- * UpdatePodSandboxResources, and the metrics of ListPodSandboxMetrics.
- */
+/** CRI's RuntimeService. CheckpointContainer, and calls about metrics, answer UNIMPLEMENTED. */
 export function runtimeService(
   runtime: ProcessPorts & Images & Network & Events & Ends & Execs & Streams & DiskUse & Others,
 ): Handlers<RuntimeServiceMethods> {

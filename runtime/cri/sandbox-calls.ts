@@ -3,6 +3,7 @@ import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { statusesOf } from "../container/status.ts";
 import { recordsFor } from "../pod-group.ts";
 import type { DiskUse, Ends, Events, Network, Others, ProcessPorts } from "../ports.ts";
+import { updateSandboxResources } from "../sandbox/resources.ts";
 import { runSandbox } from "../sandbox/run.ts";
 import { sandboxLine, sandboxStatus, selectSandboxes } from "../sandbox/status.ts";
 import { removePodSandbox, stopPodSandbox } from "../sandbox/stop.ts";
@@ -26,6 +27,10 @@ export function sandboxCalls(
     },
     async removePodSandbox({ podSandboxId }) {
       await removePodSandbox(runtime, podSandboxId);
+      return {};
+    },
+    async updatePodSandboxResources({ podSandboxId, ...changed }) {
+      await updateSandboxResources(runtime, podSandboxId, changed);
       return {};
     },
     async podSandboxStatus({ podSandboxId, verbose }) {

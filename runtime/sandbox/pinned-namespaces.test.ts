@@ -98,7 +98,7 @@ test("a sandbox whose namespaces ended with the machine has others once it is re
     turns: { run: (_: string, turn: () => Promise<void>) => turn() },
     sandboxes: { get: () => record, put: async (next: SandboxRecord) => void (record = next) },
     containers: { values: () => [] },
-    oci: { of: () => ({ delete: async () => undefined }) },
+    oci: { ofSandbox: () => ({ delete: async () => undefined }) },
     cgroups: { remove: async () => undefined },
     network: {
       detach: async () => undefined,

@@ -96,6 +96,7 @@ export function containerdWith(mirrors: Mirrors): Implementation {
       firstWords: false,
       imageVolumes: false,
       userNamespaces: false,
+      podResources: false,
       tracedFirstProcess: false,
     },
     async start(host) {

@@ -43,6 +43,8 @@ export interface Implementation {
     imageVolumes: boolean;
     /** Pods with users of their own: by crun alone, in containerd from 2.0 on. */
     userNamespaces: boolean;
+    /** UpdatePodSandboxResources: in containerd from 2.2 on. */
+    podResources: boolean;
     /** A container of user 65535 may trace the pod's first process, which is that user's too. */
     tracedFirstProcess: boolean;
   };

@@ -6,6 +6,7 @@ import type { Bench } from "./suite.ts";
 export function limitRules(bench: Bench): void {
   describe("limits and statistics", () => {
     resourceRules(bench);
+    if (bench.implementation.knows.podResources) podResourceRules(bench);
     statisticsRules(bench);
   });
 }
@@ -40,6 +41,28 @@ function resourceRules(bench: Bench): void {
     await runtime.updateContainerResources({ containerId, linux });
     expect(await memory()).toBe(String(64 << 20));
     expect((await pods.status(containerId)).resources?.linux?.memoryLimitInBytes).toBe(64 << 20);
+  });
+}
+
+function podResourceRules(bench: Bench): void {
+  test("a pod's resources are those of its last resize; a stopped one has none", async () => {
+    const { pods } = bench;
+    const { runtime } = bench.served;
+    const podSandboxId = await pods.run({ hostNetwork: true });
+    const resources = { memoryLimitInBytes: 64 << 20, cpuShares: 512 };
+    const overhead = { memoryLimitInBytes: 1 << 20 };
+    await runtime.updatePodSandboxResources({ podSandboxId, resources, overhead });
+    await runtime.updatePodSandboxResources({ podSandboxId, resources: { cpuShares: 256 } });
+    const { info } = await runtime.podSandboxStatus({ podSandboxId, verbose: true });
+    const { linux } = JSON.parse(info["info"]!).config;
+    expect(linux.resources).toMatchObject({ cpuShares: 256, memoryLimitInBytes: 0 });
+    expect(linux.overhead).toMatchObject(overhead);
+    await runtime.stopPodSandbox({ podSandboxId });
+    await expect(runtime.updatePodSandboxResources({ podSandboxId, resources })).rejects.toThrow(
+      `sandbox ${podSandboxId} is not ready`,
+    );
+    const unknown = runtime.updatePodSandboxResources({ podSandboxId: "none", resources });
+    await expect(unknown).rejects.toThrow("none");
   });
 }
 

@@ -41,6 +41,7 @@ export function ours(
       firstWords: true,
       imageVolumes: true,
       userNamespaces: kind === "crun",
+      podResources: true,
       tracedFirstProcess: true,
     },
     async start(host) {

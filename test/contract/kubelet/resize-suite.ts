@@ -123,6 +123,16 @@ class ResizeBench {
     };
   }
 
+  /** Returns the bytes of memory that the runtime has as the pod's. */
+  async reportedMemory({ metadata }: Pod): Promise<number> {
+    const { runtime } = this.node.served;
+    const labelSelector = { "io.kubernetes.pod.uid": metadata.uid ?? "" };
+    const { items } = await runtime.listPodSandbox({ filter: { labelSelector } });
+    const podSandboxId = items[0]?.id ?? "";
+    const { info } = await runtime.podSandboxStatus({ podSandboxId, verbose: true });
+    return JSON.parse(info["info"]!).config.linux.resources.memoryLimitInBytes;
+  }
+
   /** Returns the quota of the pod's own cgroup, in microseconds of each period. */
   podQuota(pod: Pod): number {
     const files = readMountInfo().flatMap(({ mountPoint }) =>
@@ -173,7 +183,7 @@ export function resizeContract(name: string, implementation: Implementation): vo
     });
     afterAll(() => started?.close());
 
-    growRules(bench);
+    growRules(bench, implementation.knows);
     restartRules(bench);
     wholePodRules(bench);
     refusalRules(bench);
@@ -181,7 +191,7 @@ export function resizeContract(name: string, implementation: Implementation): vo
   });
 }
 
-function growRules(bench: () => ResizeBench): void {
+function growRules(bench: () => ResizeBench, { podResources }: Implementation["knows"]): void {
   it("grows and shrinks cpu and memory of a running container", async () => {
     const { uid } = (
       await bench().run("grow", [sh("main", SLEEP, { resources: amounts("100m", "32Mi") })])
@@ -198,6 +208,7 @@ function growRules(bench: () => ResizeBench): void {
       const quota = milliValueOf(cpu) * 100;
       const limits = async () => bench().limits(pod);
       await expect.poll(limits).toEqual({ memory: bytes, quota, pod: bytes });
+      if (podResources) await expect.poll(() => bench().reportedMemory(pod)).toBe(bytes);
     }
     const pod = await bench().until("be resized", "grow", isResized);
     const [begun, completed] = await bench().events(pod, ["ResizeStarted", "ResizeCompleted"]);
