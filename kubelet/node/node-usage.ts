@@ -5,6 +5,7 @@ import {
   parseDefaultInterface,
   parseInterfaceCounters,
 } from "@raft2kube/linux/proc/interface-counters.ts";
+import { type Pressures, readPressures } from "@raft2kube/linux/proc/pressure.ts";
 import {
   type FilesystemSpace,
   filesystemSpace,
@@ -20,6 +21,7 @@ export interface NodeUsage {
   network: NodeNetwork;
   fs: FilesystemSpace;
   processes: ProcessSpace;
+  pressure: Pressures;
 }
 
 /** Memory in bytes; page faults since the machine started. */
@@ -67,6 +69,7 @@ export async function nodeUsage(rootDir: string): Promise<NodeUsage> {
     network: nodeNetwork(),
     fs: await filesystemSpace(rootDir),
     processes: await processSpace(),
+    pressure: readPressures((resource) => `/proc/pressure/${resource}`),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { type Pressure, RESOURCES } from "@raft2kube/linux/proc/pressure.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { FilesystemUsage, NetworkUsage } from "@raft2kube/proto/gen/cri.ts";
@@ -103,6 +104,19 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
     (value: (spec: NonNullable<Group["spec"]>) => number | undefined) =>
     ({ spec }: Group): usage.Value[] => [[spec && value(spec)]];
   const quota = spec(({ cpuLimit_milli: limit }) => limit && cpuQuota_us(limit));
+  const stalls = RESOURCES.flatMap((resource): usage.Metric<Group>[] => {
+    const metric = (kind: keyof Pressure, what: string, help: string): usage.Metric<Group> => {
+      const of = ({ pressure }: Group): usage.Value[] => {
+        const total_us = pressure?.[resource]?.[kind].total_us;
+        return [[total_us && total_us / 1e6, now_ms]];
+      };
+      return [`container_pressure_${resource}_${what}_seconds_total`, "counter", help, of];
+    };
+    return [
+      metric("full", "stalled", "Time in which all processes waited"),
+      metric("some", "waiting", "Time in which some processes waited"),
+    ];
+  });
   const processes = (of: Group): usage.Value[] => [[of.processes, now_ms]];
   const limit = spec(({ memoryLimit_bytes }) => memoryLimit_bytes ?? 0);
   const memory = usage.memoryOf;
@@ -113,6 +127,7 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): usage.Metric<Group>[] {
     ["container_memory_rss", "gauge", "Memory that is of no file", memory("rss")],
     ["container_memory_swap", "gauge", "Swap in use", usage.swapUsage],
     ["container_memory_failures_total", "counter", "Page faults", faults],
+    ...stalls,
     ["container_network_receive_bytes_total", "counter", "Bytes received", traffic("rxBytes")],
     ["container_network_receive_errors_total", "counter", "Errors received", traffic("rxErrors")],
     ["container_network_transmit_bytes_total", "counter", "Bytes sent", traffic("txBytes")],

@@ -20,7 +20,9 @@ const NODE: NodeUsage = {
   network: { defaultName: undefined, interfaces: [] },
   fs: { capacity_bytes: 9, available_bytes: 1, inodes: 1, inodesFree: 1 },
   processes: { most: 1, running: 1 },
+  pressure: {},
 };
+const stalls = (total_us: number) => ({ avg10: 1, avg60: 0, avg300: 0, total_us });
 const POD = { metadata: { name: "web", namespace: "shop", uid: "u" }, spec: { containers: [] } };
 
 function podsOf(container: Partial<ContainerUsage>): PodUsage[] {
@@ -31,6 +33,7 @@ function podsOf(container: Partial<ContainerUsage>): PodUsage[] {
     started_ms: undefined,
     cpu: undefined,
     memory: undefined,
+    pressure: {},
     swap: undefined,
     writableLayer: undefined,
     ...container,
@@ -68,6 +71,7 @@ test("what was measured is there with its time", async () => {
 test("cAdvisor's metrics leave out what was not measured, a limit that is not set too", async () => {
   const pods = podsOf({
     cpu: { time_ms: 900, total_ns: 3e9, nanoCores: undefined },
+    pressure: { io: { some: stalls(3_000_000), full: stalls(500_000) } },
     writableLayer: {
       timestamp: 900_000_000n,
       fsId: { mountpoint: "/layers" },
@@ -98,6 +102,8 @@ test("cAdvisor's metrics leave out what was not measured, a limit that is not se
   expect(lines).toEqual(
     expect.arrayContaining([
       `container_cpu_usage_seconds_total{${container},cpu="total"} 3 900`,
+      `container_pressure_io_stalled_seconds_total{${container}} 0.5 1000`,
+      `container_pressure_io_waiting_seconds_total{${container}} 3 1000`,
       `container_fs_usage_bytes{${container},device="/layers"} 12 900`,
       `container_fs_limit_bytes{${container},device="/layers"} 14 900`,
       `container_network_receive_bytes_total{${pod},interface="eth0"} 13 1000`,
@@ -105,6 +111,8 @@ test("cAdvisor's metrics leave out what was not measured, a limit that is not se
       "machine_memory_bytes 4 1000",
     ]),
   );
-  expect(lines.filter((line) => /cpu_quota|transmit|receive_errors/.test(line))).toEqual([]);
+  expect(
+    lines.filter((line) => /cpu_quota|transmit|receive_errors|pressure_cpu/.test(line)),
+  ).toEqual([]);
   expect(lines.filter((line) => /^container_memory_rss/.test(line))).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import type { InterfaceCounters } from "@raft2kube/linux/proc/interface-counters.ts";
+import type { Pressure, Pressures, Stalls } from "@raft2kube/linux/proc/pressure.ts";
 import type {
   FilesystemUsage,
   NetworkInterfaceUsage,
@@ -36,7 +37,7 @@ export interface SummaryFacts {
   now_ms: number;
 }
 
-type Cpu = (key: string, sample: CpuSample | undefined) => object | undefined;
+type Cpu = (key: string, sample: CpuSample | undefined, pressure?: Pressures) => object | undefined;
 
 /**
  * Returns the body of /stats/summary (k8s.io/kubelet/pkg/apis/stats/v1alpha1). Unknown values are
@@ -45,13 +46,14 @@ type Cpu = (key: string, sample: CpuSample | undefined) => object | undefined;
 export function statsSummary(facts: SummaryFacts) {
   const { pods, rates } = facts;
   const keys = new Set<string>();
-  const cpu: Cpu = (key, sample) => {
+  const cpu: Cpu = (key, sample, pressure) => {
     if (!sample) return undefined;
     keys.add(key);
     return {
       time: time(sample.time_ms),
       usageNanoCores: rates.rateOf(key, sample),
       usageCoreNanoSeconds: sample.total_ns,
+      psi: psiStats(pressure?.cpu),
     };
   };
   const summary = {
@@ -63,13 +65,14 @@ export function statsSummary(facts: SummaryFacts) {
 }
 
 function nodeStats({ nodeName, node, now_ms, runtime, spaces, ...facts }: SummaryFacts, cpu: Cpu) {
-  const { fs, processes, swap } = node;
+  const { fs, processes, swap, pressure } = node;
   const usage = { time_ms: now_ms, total_ns: node.cpu_ns, nanoCores: undefined };
   return {
     nodeName,
     startTime: time(facts.nodeStarted_ms),
-    cpu: cpu("node", usage),
-    memory: memoryStats({ time_ms: now_ms, ...node.memory }),
+    cpu: cpu("node", usage, pressure),
+    memory: memoryStats({ time_ms: now_ms, ...node.memory }, pressure),
+    io: ioStats(now_ms, pressure),
     network: nodeNetworkStats(node.network, now_ms),
     fs: fsStats(now_ms, fs, {
       used_bytes: fs.capacity_bytes - fs.available_bytes,
@@ -95,11 +98,13 @@ function podStats(usage: PodUsage, facts: SummaryFacts, cpu: Cpu) {
     startTime: time(usage.started_ms),
     containers: usage.containers.map((one) => ({
       ...containerStats(one, spaces),
-      cpu: cpu(`${uid}/${one.name}`, one.cpu),
+      cpu: cpu(`${uid}/${one.name}`, one.cpu, one.pressure),
+      io: ioStats(facts.now_ms, one.pressure),
       logs: storage && fsStats(storage.time_ms, node.fs, storage.logs.get(one.name)),
     })),
-    cpu: cpu(uid, whole?.cpu),
-    memory: memoryStats(whole?.memory),
+    cpu: cpu(uid, whole?.cpu, whole?.pressure),
+    memory: memoryStats(whole?.memory, whole?.pressure),
+    io: ioStats(facts.now_ms, whole?.pressure),
     network: network && podNetworkStats(network, facts.now_ms),
     volume: storage && volumeStats(pod, storage),
     "ephemeral-storage": storage && fsStats(storage.time_ms, node.fs, storage.ephemeral),
@@ -111,12 +116,21 @@ function podStats(usage: PodUsage, facts: SummaryFacts, cpu: Cpu) {
 const containerStats = (usage: ContainerUsage, spaces: SummaryFacts["spaces"]) => ({
   name: usage.name,
   startTime: time(usage.started_ms),
-  memory: memoryStats(usage.memory),
+  memory: memoryStats(usage.memory, usage.pressure),
   rootfs: runtimeFsStats(usage.writableLayer, spaces),
   swap: swapStats(usage.swap),
 });
 
-const memoryStats = (sample: MemorySample | undefined) =>
+function psiStats(pressure: Pressure | undefined) {
+  if (pressure === undefined) return undefined;
+  const data = ({ total_us: total, ...shares }: Stalls) => ({ total, ...shares });
+  return { full: data(pressure.full), some: data(pressure.some) };
+}
+
+const ioStats = (time_ms: number, pressure: Pressures | undefined) =>
+  pressure?.io && { time: time(time_ms), psi: psiStats(pressure.io) };
+
+const memoryStats = (sample: MemorySample | undefined, pressure: Pressures | undefined) =>
   sample && {
     time: time(sample.time_ms),
     availableBytes: sample.available_bytes,
@@ -125,6 +139,7 @@ const memoryStats = (sample: MemorySample | undefined) =>
     rssBytes: sample.rss_bytes,
     pageFaults: sample.pageFaults,
     majorPageFaults: sample.majorPageFaults,
+    psi: psiStats(pressure?.memory),
   };
 
 const swapStats = (sample: SwapSample | undefined) =>

@@ -1,13 +1,17 @@
 import type { ContainerStatus, Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
+import type { Pressure, Pressures } from "@raft2kube/linux/proc/pressure.ts";
 import {
   ContainerState,
   type ContainerStats,
   type CpuUsage,
   type FilesystemUsage,
   type MemoryUsage,
+  type PsiData,
+  type PsiStats,
   type SwapUsage,
 } from "@raft2kube/proto/gen/cri.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { everyContainerStats } from "../cri/every.ts";
 import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
@@ -36,7 +40,11 @@ export interface SwapSample {
 }
 
 /** Usage of one container or pod at one time. */
-export type Usage = { cpu: CpuSample | undefined; memory: MemorySample | undefined };
+export type Usage = {
+  cpu: CpuSample | undefined;
+  memory: MemorySample | undefined;
+  pressure: Pressures;
+};
 
 export interface ContainerUsage extends Usage {
   name: string;
@@ -112,7 +120,7 @@ function containerUsage(
   stats: ContainerStats,
   status: ContainerStatus | undefined,
 ): ContainerUsage {
-  const { cpu, memory, swap, writableLayer } = stats;
+  const { cpu, memory, io, swap, writableLayer } = stats;
   return {
     name: nameOfStats(stats),
     id: stats.attributes?.id ?? "",
@@ -120,6 +128,7 @@ function containerUsage(
     started_ms: time_ms(status?.state?.running?.startedAt),
     cpu: cpu && cpuSample(cpu),
     memory: memory && memorySample(memory),
+    pressure: given({ cpu: psi(cpu), memory: psi(memory), io: psi(io) }),
     swap: swap && swapSample(swap),
     writableLayer,
   };
@@ -134,6 +143,16 @@ function cpuSample(cpu: CpuUsage): CpuSample | undefined {
   const total_ns = cpu.usageCoreNanoSeconds?.value;
   if (total_ns === undefined) return undefined;
   return { time_ms: fromCriTime(cpu), total_ns, nanoCores: cpu.usageNanoCores?.value };
+}
+
+/** Stalls as the runtime reports them, in the kernel's microseconds. */
+function psi(usage: { psi?: PsiStats | undefined } | undefined): Pressure | undefined {
+  const { Some, Full } = usage?.psi ?? {};
+  if (Some === undefined || Full === undefined) return undefined;
+  const stalls = ({ Avg10, Avg60, Avg300, Total }: PsiData) => {
+    return { avg10: Avg10, avg60: Avg60, avg300: Avg300, total_us: Total };
+  };
+  return { some: stalls(Some), full: stalls(Full) };
 }
 
 const memorySample = (memory: MemoryUsage): MemorySample => ({
@@ -152,7 +171,7 @@ const swapSample = (swap: SwapUsage): SwapSample => ({
   usage_bytes: swap.swapUsageBytes?.value,
 });
 
-function groupUsage({ cpu_ns, memory, pids }: CgroupUsage, time_ms: number) {
+function groupUsage({ cpu_ns, memory, pids, pressure }: CgroupUsage, time_ms: number) {
   const { limit_bytes, workingSet_bytes } = memory;
   const available_bytes =
     limit_bytes === undefined ? undefined : Math.max(0, limit_bytes - workingSet_bytes);
@@ -160,5 +179,6 @@ function groupUsage({ cpu_ns, memory, pids }: CgroupUsage, time_ms: number) {
     cpu: { time_ms, total_ns: cpu_ns, nanoCores: undefined },
     memory: { time_ms, ...memory, available_bytes },
     processes: pids,
+    pressure,
   };
 }

@@ -36,8 +36,12 @@ export function addUsage<G extends Group>(
 }
 
 /** Returns what all metrics of the node are made of. */
-export const nodeGroup = ({ cpu_ns, memory, swap }: NodeUsage, time_ms: number): Group => ({
+export const nodeGroup = (
+  { cpu_ns, memory, swap, pressure }: NodeUsage,
+  time_ms: number,
+): Group => ({
   labels: {},
+  pressure,
   cpu: { time_ms, total_ns: cpu_ns, nanoCores: undefined },
   memory: { time_ms, ...memory },
   swap: { time_ms, ...swap },

@@ -1,5 +1,6 @@
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
+import type { Pressure, Stalls } from "@raft2kube/linux/proc/pressure.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   ContainerFilter,
@@ -14,13 +15,27 @@ import type { DiskUsage } from "./disk-usage.ts";
 import type { ContainerRecord } from "./record.ts";
 import { selectContainers } from "./status.ts";
 
-/** Returns a cgroup's CPU usage in CRI's form. */
-export function cpuUsage(usage: CgroupUsage, timestamp: bigint): Init<CpuUsage> {
-  return { timestamp, usageCoreNanoSeconds: { value: usage.cpu_ns } };
+/** Returns stalls in CRI's form, with the kernel's microseconds, as containerd. */
+function psi(pressure: Pressure | undefined) {
+  if (pressure === undefined) return {};
+  const stalls = ({ total_us, avg10, avg60, avg300 }: Stalls) => {
+    return { Total: total_us, Avg10: avg10, Avg60: avg60, Avg300: avg300 };
+  };
+  return { psi: { Some: stalls(pressure.some), Full: stalls(pressure.full) } };
 }
 
-/** Returns a cgroup's memory usage in CRI's form. */
-export function memoryUsage({ memory }: CgroupUsage, timestamp: bigint): Init<MemoryUsage> {
+/** Returns what a cgroup uses in CRI's form. */
+export const groupUsage = (usage: CgroupUsage, timestamp: bigint) => ({
+  cpu: cpuUsage(usage, timestamp),
+  memory: memoryUsage(usage, timestamp),
+  ...(usage.pressure.io && { io: { timestamp, ...psi(usage.pressure.io) } }),
+});
+
+function cpuUsage({ cpu_ns, pressure }: CgroupUsage, timestamp: bigint): Init<CpuUsage> {
+  return { timestamp, usageCoreNanoSeconds: { value: cpu_ns }, ...psi(pressure.cpu) };
+}
+
+function memoryUsage({ memory, pressure }: CgroupUsage, timestamp: bigint): Init<MemoryUsage> {
   const { limit_bytes, workingSet_bytes } = memory;
   const available = limit_bytes === undefined ? undefined : limit_bytes - workingSet_bytes;
   return {
@@ -31,6 +46,7 @@ export function memoryUsage({ memory }: CgroupUsage, timestamp: bigint): Init<Me
     rssBytes: { value: memory.rss_bytes },
     pageFaults: { value: memory.pageFaults },
     majorPageFaults: { value: memory.majorPageFaults },
+    ...psi(pressure.memory),
   };
 }
 
@@ -76,7 +92,7 @@ export async function containerStats(
       labels: config.labels,
       annotations: config.annotations,
     },
-    ...(usage && { cpu: cpuUsage(usage, timestamp), memory: memoryUsage(usage, timestamp) }),
+    ...(usage && groupUsage(usage, timestamp)),
     ...(layer && {
       writableLayer: {
         timestamp: nanoseconds(layer.measuredAt_ms),

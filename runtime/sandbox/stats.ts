@@ -14,7 +14,7 @@ import type {
 } from "@raft2kube/proto/gen/cri.ts";
 import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
-import { cpuUsage, listContainerStats, memoryUsage } from "../container/stats.ts";
+import { groupUsage, listContainerStats } from "../container/stats.ts";
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import { POD_INTERFACE } from "./network.ts";
@@ -75,8 +75,7 @@ export async function sandboxStats(
     },
     linux: {
       ...(usage && {
-        cpu: cpuUsage(usage, timestamp),
-        memory: memoryUsage(usage, timestamp),
+        ...groupUsage(usage, timestamp),
         process: { timestamp, processCount: { value: usage.pids } },
       }),
       ...(network && { network }),

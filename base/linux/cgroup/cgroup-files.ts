@@ -4,6 +4,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { type Pressures, readPressures } from "../proc/pressure.ts";
 import { step } from "../syscall/steps.ts";
 
 const REMOVE_TIMEOUT_MS = 10_000;
@@ -85,6 +86,10 @@ export function pidsBelow(directory: string): number[] {
       .filter((pid) => pid > 0);
   });
 }
+
+/** Stalls of a group of v2, with or without controllers. */
+export const pressuresIn = (directory: string): Pressures =>
+  readPressures((resource) => path.join(directory, `${resource}.pressure`));
 
 /** Asserts that a group to kill or remove is not the root, which has every process. */
 export function requireBelowRoot(group: string): void {

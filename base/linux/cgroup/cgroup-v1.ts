@@ -8,6 +8,7 @@ import {
   makeGroup,
   numbersBelow,
   pidsBelow,
+  pressuresIn,
   readControl,
   readKeyed,
   readNumber,
@@ -38,7 +39,11 @@ function inheritCpuset(root: string, directory: string): void {
   }
 }
 
-function usageOf(at: (controller: string) => string): CgroupUsage | undefined {
+/** Usage of a group; stalls are counted in a v2 hierarchy alone, in which `beside` is the group. */
+function usageOf(
+  at: (controller: string) => string,
+  beside: string | undefined,
+): CgroupUsage | undefined {
   const cpu_ns = readNumber(at("cpuacct"), "cpuacct.usage");
   const usage_bytes = readNumber(at("memory"), "memory.usage_in_bytes");
   if (cpu_ns === undefined || usage_bytes === undefined) return undefined;
@@ -54,6 +59,7 @@ function usageOf(at: (controller: string) => string): CgroupUsage | undefined {
       limit_bytes: readNumber(at("memory"), "memory.limit_in_bytes"),
     },
     pids: readNumber(at("pids"), "pids.current") ?? 0,
+    pressure: beside === undefined ? {} : pressuresIn(beside),
   };
 }
 
@@ -107,7 +113,7 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
     exists: (group) => held.some((root) => existsSync(path.join(root, group))),
     cpuSharesBelow: (group) => numbersBelow(atOf(group)("cpu"), "cpu.shares"),
     setLimits: (group, limits) => writeLimits(atOf(group), limits),
-    usage: (group) => usageOf(atOf(group)),
+    usage: (group) => usageOf(atOf(group), unified && path.join(unified, group)),
     oomKills(group) {
       if (readControl(atOf(group)("memory"), "memory.oom_control") === undefined) return undefined;
       return readKeyed(atOf(group)("memory"), "memory.oom_control").get("oom_kill") ?? 0;

@@ -7,6 +7,7 @@ import {
   makeGroup,
   numbersBelow,
   pidsBelow,
+  pressuresIn,
   readControl,
   readKeyed,
   readNumber,
@@ -60,6 +61,7 @@ function usageOf(directory: string): CgroupUsage | undefined {
       limit_bytes: readNumber(directory, "memory.max"),
     },
     pids: readNumber(directory, "pids.current") ?? 0,
+    pressure: pressuresIn(directory),
   };
 }
 

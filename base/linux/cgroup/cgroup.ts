@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Pressures } from "../proc/pressure.ts";
 
 /** Limits of a group; what is absent stays as it is. The words are the OCI runtime spec's. */
 export interface CgroupLimits {
@@ -32,6 +33,8 @@ export interface CgroupUsage {
     limit_bytes: number | undefined;
   };
   pids: number;
+  /** Stalls, which a v2 hierarchy counts, also one beside those of v1. */
+  pressure: Pressures;
 }
 
 /**

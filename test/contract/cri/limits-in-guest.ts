@@ -111,6 +111,7 @@ const result = {
   opened,
   ended: state === ContainerState.CONTAINER_EXITED,
   workingSet: stats.memory?.workingSetBytes?.value ?? 0,
+  psi: [stats.cpu, stats.memory, stats.io].map((usage) => usage?.psi),
 };
 process.stdout.write(`RESULT ${JSON.stringify(result)}\n`);
 await served.close();

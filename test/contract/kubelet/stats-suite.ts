@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { CONFIG_MAPS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
@@ -57,6 +58,13 @@ const MEMORY = {
   pageFaults: number,
   majorPageFaults: number,
 };
+const STALLS = { total: number, avg10: number, avg60: number, avg300: number };
+const PSI = { psi: { some: STALLS, full: STALLS } };
+/** Stalls of the node, where its kernel counts them, and of cgroups of v2, beside v1 too. */
+const OF_NODE = existsSync("/proc/pressure/memory") ? PSI : {};
+const OF_GROUPS = ["", "unified/"].some((at) => existsSync(`/sys/fs/cgroup/${at}cpu.pressure`))
+  ? PSI
+  : {};
 const INTERFACE = { rxBytes: number, rxErrors: number, txBytes: number, txErrors: number };
 /** A time of this century: what is not known is no time in 1970. */
 const TIME = expect.stringMatching(/^20\d\d-/);
@@ -85,6 +93,7 @@ interface Summary {
     startTime: string;
     cpu: Cpu;
     memory: Memory;
+    io?: object;
     network: Network;
     fs: Filesystem;
     runtime: { imageFs: Filesystem; containerFs: Filesystem };
@@ -157,15 +166,17 @@ function nodeRules(summary: AskSummary): void {
   it("has a CPU rate of the node and of its pods, at the first request too", async () => {
     const { node, pod } = await summary();
     const rated = { time: TIME, usageCoreNanoSeconds: number, usageNanoCores: number };
-    expect(node.cpu).toEqual(rated);
-    expect(pod.cpu).toEqual(rated);
-    for (const { cpu } of pod.containers) if (cpu) expect(cpu).toEqual(rated);
+    expect(node.cpu).toEqual({ ...rated, ...OF_NODE });
+    const ofGroups = { ...rated, ...OF_GROUPS };
+    expect(pod.cpu).toEqual(ofGroups);
+    for (const { cpu } of pod.containers) if (cpu) expect(cpu).toEqual(ofGroups);
   });
 
   it("has the node's memory, network, file systems and processes", async () => {
     const { node } = await summary();
     expect(node.startTime).toEqual(TIME);
-    expect(node.memory).toEqual({ ...MEMORY, availableBytes: number });
+    expect(node.memory).toEqual({ ...MEMORY, ...OF_NODE, availableBytes: number });
+    expect(node.io).toEqual("psi" in OF_NODE ? { ...PSI, time: TIME } : undefined);
     expect(node.memory.usageBytes).not.toBe(node.memory.workingSetBytes);
     const bridge = node.network.interfaces.find((one) => one.name === "r2kcri0");
     expect(bridge).toEqual({ ...INTERFACE, name: "r2kcri0" });
@@ -221,7 +232,7 @@ function podRules(summary: AskSummary): void {
     expect(pod["ephemeral-storage"]).toEqual(FS);
     expect(pod["ephemeral-storage"].usedBytes).toBeLessThan(3 * WRITTEN_BYTES);
     expect(pod.process_stats.process_count).toBeGreaterThan(1);
-    expect(pod.memory).toEqual(MEMORY);
+    expect(pod.memory).toEqual({ ...MEMORY, ...OF_GROUPS });
   });
 }
 
