@@ -128,6 +128,16 @@ const joinAt = (port: string, more: object, signal = context.signal) => {
   return discover({ ...context, join: section, signal });
 };
 
+test("the text of a server that refuses makes no line of its own, and is cut", async () => {
+  const message = `no\nThis node has joined the cluster${"x".repeat(10_000)}`;
+  const status = JSON.stringify({ kind: "Status", message });
+  const port = await serve((response) => void response.writeHead(403).end(status));
+  const asked = ask(port);
+  await expect(asked).rejects.toThrow(
+    /^discovery: .* no This node has joined the clusterx{1,500}$/,
+  );
+});
+
 test("an answer that breaks off is a failure", async () => {
   const port = await serve((response) => {
     response.writeHead(200, { "content-length": 100 });

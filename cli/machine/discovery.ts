@@ -12,7 +12,7 @@ import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { parseDocument } from "yaml";
-import { CommandError } from "../terminal.ts";
+import { CommandError, onOneLine } from "../terminal.ts";
 import type { MachineContext } from "./context.ts";
 import { tableIn } from "./texts.ts";
 import { caHash, parseToken } from "./tokens.ts";
@@ -178,7 +178,7 @@ export async function clusterInfo(
     const code = codeOf(thrown) ?? "";
     const refusals = tableIn<Unverified[]>("unverified.yaml");
     const { text, remedy } = refusals.find(({ codes }) => new RegExp(codes).test(code)) ?? {
-      text: messageOf(thrown),
+      text: onOneLine(messageOf(thrown)),
       remedy: "see that the API server runs, and is reached",
     };
     // A server, or a balancer before it, may give another answer later.
