@@ -1,4 +1,9 @@
-import type { Container, ContainerStats, PodSandbox } from "@raft2kube/proto/gen/cri.ts";
+import type {
+  Container,
+  ContainerStats,
+  PodSandbox,
+  PodSandboxMetrics,
+} from "@raft2kube/proto/gen/cri.ts";
 import { isUnimplemented, type Runtime } from "./runtime.ts";
 
 type Options = { readonly signal?: AbortSignal };
@@ -45,5 +50,17 @@ export async function* everyContainerStats(
   } catch (thrown) {
     if (!isUnimplemented(thrown)) throw thrown;
     yield* (await runtime.listContainerStats({})).stats;
+  }
+}
+
+/** Metrics of all ready sandboxes and their containers, as `everySandbox`. */
+export async function* everySandboxMetrics(
+  runtime: Of<"streamPodSandboxMetrics" | "listPodSandboxMetrics">,
+): AsyncGenerator<PodSandboxMetrics> {
+  try {
+    for await (const piece of runtime.streamPodSandboxMetrics({})) yield* piece.podSandboxMetrics;
+  } catch (thrown) {
+    if (!isUnimplemented(thrown)) throw thrown;
+    yield* (await runtime.listPodSandboxMetrics({})).podMetrics;
   }
 }

@@ -1,6 +1,6 @@
 import os from "node:os";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
+import type { CgroupCounters, Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import {
@@ -118,6 +118,14 @@ export class PodCgroups {
 
   usage(pod: Pod): CgroupUsage | undefined {
     return this.#cgroups.usage(this.pathOf(pod));
+  }
+
+  counters(pod: Pod): CgroupCounters | undefined {
+    return this.#cgroups.counters(this.pathOf(pod));
+  }
+
+  oomKills(pod: Pod): number | undefined {
+    return this.#cgroups.oomKills(this.pathOf(pod));
   }
 
   /** The pod's processes. */

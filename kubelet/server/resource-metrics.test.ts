@@ -22,6 +22,10 @@ const NODE: NodeUsage = {
   processes: { most: 1, running: 1 },
   pressure: {},
 };
+const ofRuntime = (name: string, value: number, labelValues: string[]) => ({
+  ...{ name, labelValues, value: { value } },
+  ...{ timestamp: 950_000_000n, metricType: 0 },
+});
 const stalls = (total_us: number) => ({ avg10: 1, avg60: 0, avg300: 0, total_us });
 const POD = { metadata: { name: "web", namespace: "shop", uid: "u" }, spec: { containers: [] } };
 
@@ -90,7 +94,25 @@ test("cAdvisor's metrics leave out what was not measured, a limit that is not se
       node: NODE,
       cores: 2,
       pods,
-      groupOf: () => "/pods/u",
+      cgroups: { pathOf: () => "/pods/u", counters: () => undefined, oomKills: () => 1 },
+      runtime: {
+        descriptors: [
+          { name: "container_cpu_user_seconds_total", help: "", labelKeys: ["id"] },
+          { name: "container_cpu_usage_seconds_total", help: "", labelKeys: ["id", "cpu"] },
+          { name: "container_sockets", help: "Sockets", labelKeys: ["id", "kind"] },
+        ],
+        samples: new Map([
+          [
+            "c1",
+            [
+              ofRuntime("container_cpu_user_seconds_total", 2, ["other"]),
+              ofRuntime("container_cpu_usage_seconds_total", 99, ["other", "total"]),
+              ofRuntime("container_sockets", 4, ["other", "tcp"]),
+              ofRuntime("container_undescribed", 5, ["other"]),
+            ],
+          ],
+        ]),
+      },
       networks,
       spaces: new Map([["/layers", space]]),
       now_ms: 1_000,
@@ -104,6 +126,9 @@ test("cAdvisor's metrics leave out what was not measured, a limit that is not se
       `container_cpu_usage_seconds_total{${container},cpu="total"} 3 900`,
       `container_pressure_io_stalled_seconds_total{${container}} 0.5 1000`,
       `container_pressure_io_waiting_seconds_total{${container}} 3 1000`,
+      `container_cpu_user_seconds_total{${container}} 2 950`,
+      `container_sockets{${container},kind="tcp"} 4 950`,
+      `container_oom_events_total{${pod}} 1 1000`,
       `container_fs_usage_bytes{${container},device="/layers"} 12 900`,
       `container_fs_limit_bytes{${container},device="/layers"} 14 900`,
       `container_network_receive_bytes_total{${pod},interface="eth0"} 13 1000`,
@@ -112,7 +137,9 @@ test("cAdvisor's metrics leave out what was not measured, a limit that is not se
     ]),
   );
   expect(
-    lines.filter((line) => /cpu_quota|transmit|receive_errors|pressure_cpu/.test(line)),
+    lines.filter((line) =>
+      /cpu_quota|transmit|receive_errors|pressure_cpu| 99 |undescribed/.test(line),
+    ),
   ).toEqual([]);
   expect(lines.filter((line) => /^container_memory_rss/.test(line))).toHaveLength(1);
 });

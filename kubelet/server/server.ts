@@ -39,7 +39,7 @@ import { runsContainers, sendPodList } from "./pod-list.ts";
 import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import { podUsages } from "./stats.ts";
-import { podNetworks, runtimeFilesystems, spacesOf } from "./stats-runtime.ts";
+import { podNetworks, runtimeFilesystems, runtimeMetrics, spacesOf } from "./stats-runtime.ts";
 import { claimUsages, podStorages } from "./stats-storage.ts";
 import { statsSummary } from "./stats-summary.ts";
 import { streamingUrl, tunnelTo } from "./streaming.ts";
@@ -262,7 +262,8 @@ class Handler {
     const layers = pods.flatMap(({ containers }) => containers.map((one) => one.writableLayer));
     return await cadvisorMetrics({
       ...{ node, pods, cores: availableParallelism(), now_ms: clock.now() },
-      groupOf: (pod) => cgroups.pathOf(pod),
+      cgroups,
+      runtime: await runtimeMetrics(runtime),
       networks: await podNetworks(runtime),
       spaces: await spacesOf(layers),
     });

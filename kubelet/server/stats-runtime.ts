@@ -1,5 +1,11 @@
-import type { FilesystemUsage, NetworkUsage } from "@raft2kube/proto/gen/cri.ts";
+import type {
+  FilesystemUsage,
+  Metric,
+  MetricDescriptor,
+  NetworkUsage,
+} from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { everySandbox, everySandboxMetrics } from "../cri/every.ts";
 import { isUnimplemented, type Runtime } from "../cri/runtime.ts";
 import { type FilesystemSpace, filesystemSpace } from "../node/machine.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
@@ -17,6 +23,35 @@ export async function podNetworks({ runtime }: Runtime): Promise<Map<string, Net
     if (!isUnimplemented(thrown)) throw thrown;
   }
   return networks;
+}
+
+/** The metrics of ListPodSandboxMetrics. */
+export interface RuntimeMetrics {
+  descriptors: readonly MetricDescriptor[];
+  /** Samples by the id of a container, or for a sandbox by the UID of its pod. */
+  samples: ReadonlyMap<string, readonly Metric[]>;
+}
+
+/** Returns the runtime's own metrics; none if it does not report them. */
+export async function runtimeMetrics({ runtime }: Runtime): Promise<RuntimeMetrics> {
+  const samples = new Map<string, readonly Metric[]>();
+  try {
+    const { descriptors } = await runtime.listMetricDescriptors({});
+    const uids = new Map<string, string>();
+    for await (const { id, labels } of everySandbox(runtime)) {
+      uids.set(id, labels[POD_UID_LABEL] ?? id);
+    }
+    for await (const pod of everySandboxMetrics(runtime)) {
+      samples.set(uids.get(pod.podSandboxId) ?? pod.podSandboxId, pod.metrics);
+      for (const { containerId, metrics } of pod.containerMetrics) {
+        samples.set(containerId, metrics);
+      }
+    }
+    return { descriptors, samples };
+  } catch (thrown) {
+    if (!isUnimplemented(thrown)) throw thrown;
+    return { descriptors: [], samples };
+  }
 }
 
 /** Usage of the runtime's image and container file systems. */

@@ -243,7 +243,7 @@ function nodeNetworkStats({ defaultName, interfaces }: NodeNetwork, now_ms: numb
   };
 }
 
-export function linkCounts({ name, rx_bytes, rx_errors, tx_bytes, tx_errors }: InterfaceCounters) {
+function linkCounts({ name, rx_bytes, rx_errors, tx_bytes, tx_errors }: InterfaceCounters) {
   return { name, rxBytes: rx_bytes, rxErrors: rx_errors, txBytes: tx_bytes, txErrors: tx_errors };
 }
 

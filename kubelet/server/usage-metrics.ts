@@ -1,4 +1,5 @@
-import { addMetric, type MetricHead, type Sample } from "@raft2kube/observe/families.ts";
+import type { Metric, Value } from "@raft2kube/linux/cgroup/cadvisor.ts";
+import { addMetric, type Sample } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { NodeUsage } from "../node/node-usage.ts";
 import type { SwapSample, Usage } from "./stats.ts";
@@ -10,27 +11,24 @@ export interface Group extends Partial<Usage> {
   readonly started_ms?: number | undefined;
 }
 
-/** A value, when it was measured, and labels besides the group's. */
-export type Value = readonly [value: number | undefined, time_ms?: number, labels?: object];
-export type Metric<G = Group> = readonly [
-  name: string,
-  type: MetricHead["type"],
-  help: string,
-  of: (group: G) => readonly Value[],
-];
-
-/** Adds metrics of groups: what was not measured has no sample, and no metric if none has one. */
-export function addUsage<G extends Group>(
+/**
+ * Adds metrics of groups: what was not measured is `others`', or has no sample, and no metric if no
+ * group has one.
+ */
+export function addUsage<G extends Pick<Group, "labels">>(
   registry: Registry,
   metrics: readonly Metric<G>[],
   groups: readonly G[],
+  others: (name: string, group: G) => readonly Value[] = () => [],
 ): void {
   for (const [name, type, help, of] of metrics) {
-    const samples = groups.flatMap((group) =>
-      of(group).flatMap(([value, time_ms, more]): Sample[] =>
-        value === undefined ? [] : [{ labels: { ...group.labels, ...more }, value, time_ms }],
-      ),
-    );
+    const samples = groups.flatMap((group) => {
+      const own = of(group).filter(([value]) => value !== undefined);
+      const values = own.length > 0 ? own : others(name, group);
+      return values.map(([value = 0, time_ms, more]): Sample => {
+        return { labels: { ...group.labels, ...more }, value, time_ms };
+      });
+    });
     if (samples.length > 0) addMetric(registry, { name, type, help }, () => samples);
   }
 }

@@ -56,7 +56,7 @@ type StatsPorts = Base & Records & Machine & DiskUse;
 type Patience = "get" | "soon";
 
 /** Returns the size of a container's writable layer. */
-function layerUsage(
+export function layerUsage(
   { paths, sandboxes, diskUsages }: Base & Records & DiskUse,
   { id, sandboxId }: ContainerRecord,
   patience: Patience,

@@ -20,7 +20,7 @@ import { statsCalls } from "./stats-calls.ts";
 import { statusCalls } from "./status-calls.ts";
 import { streamingCalls } from "./streaming-calls.ts";
 
-/** CRI's RuntimeService. CheckpointContainer, and calls about metrics, answer UNIMPLEMENTED. */
+/** CRI's RuntimeService. CheckpointContainer answers UNIMPLEMENTED. */
 export function runtimeService(
   runtime: ProcessPorts & Images & Network & Events & Ends & Execs & Streams & DiskUse & Others,
 ): Handlers<RuntimeServiceMethods> {

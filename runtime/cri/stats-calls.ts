@@ -2,6 +2,7 @@ import type { RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { containerStats, listContainerStats } from "../container/stats.ts";
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
+import { metricDescriptors, sandboxMetrics } from "../sandbox/metrics.ts";
 import { listSandboxStats, sandboxStats } from "../sandbox/stats.ts";
 import { inPieces } from "./pieces.ts";
 
@@ -27,5 +28,15 @@ export const statsCalls = (
   },
   async *streamPodSandboxStats({ filter }) {
     yield { podSandboxStats: await listSandboxStats(runtime, filter) };
+  },
+  async listMetricDescriptors() {
+    return { descriptors: metricDescriptors() };
+  },
+  async listPodSandboxMetrics() {
+    return { podMetrics: await sandboxMetrics(runtime) };
+  },
+  async *streamPodSandboxMetrics() {
+    const all = await sandboxMetrics(runtime);
+    for (const podSandboxMetrics of inPieces(all)) yield { podSandboxMetrics };
   },
 });

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import {
   type InterfaceCounters,
@@ -31,18 +30,21 @@ const interfaceUsage = (counters: InterfaceCounters): NetworkInterfaceUsage => (
 });
 
 /** The pod's interfaces; undefined when its network namespace is gone. */
-export function networkUsage(
-  record: SandboxRecord,
-  timestamp: bigint,
-): Init<NetworkUsage> | undefined {
-  const { netns } = record;
+export function interfacesOf({ netns }: SandboxRecord): InterfaceCounters[] | undefined {
   if (netns === undefined) return undefined;
   const text = tolerateSync(
     () => inNetns(netns, () => readFileSync("/proc/thread-self/net/dev", "latin1")),
     errno("ENOENT", "EINVAL"),
   );
-  if (text === undefined) return undefined;
-  const interfaces = parseInterfaceCounters(text).map(interfaceUsage);
+  return text === undefined ? undefined : parseInterfaceCounters(text);
+}
+
+export function networkUsage(
+  record: SandboxRecord,
+  timestamp: bigint,
+): Init<NetworkUsage> | undefined {
+  const interfaces = interfacesOf(record)?.map(interfaceUsage);
+  if (interfaces === undefined) return undefined;
   const defaultInterface = interfaces.find(({ name }) => name === POD_INTERFACE);
   return {
     timestamp,
@@ -52,10 +54,8 @@ export function networkUsage(
 }
 
 /** The pod's own group when the kubelet made one, else the pause process's. */
-function podUsage(runtime: Machine, record: SandboxRecord): CgroupUsage | undefined {
-  const parent = record.config.linux?.cgroupParent;
-  return runtime.cgroups.usage(parent || record.cgroup);
-}
+export const podGroup = ({ config, cgroup }: SandboxRecord): string =>
+  config.linux?.cgroupParent || cgroup;
 
 /** PodSandboxStats: the pod's group as a whole, its network, and each of its containers. */
 export async function sandboxStats(
@@ -64,7 +64,7 @@ export async function sandboxStats(
 ): Promise<Init<PodSandboxStats>> {
   const { id, config } = record;
   const timestamp = nanoseconds(runtime.clock.now());
-  const usage = podUsage(runtime, record);
+  const usage = runtime.cgroups.usage(podGroup(record));
   const network = networkUsage(record, timestamp);
   return {
     attributes: {

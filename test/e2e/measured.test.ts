@@ -146,6 +146,10 @@ describe("what is measured", () => {
       `container_fs_limit_bytes{${container},device="/[^"]*"} [1-9]`,
       `container_network_receive_bytes_total{${pod},interface="eth0"} \\d`,
       `container_memory_rss{${pod}} [1-9]`,
+      `container_network_receive_packets_total{${pod},interface="eth0"} \\d`,
+      `container_cpu_user_seconds_total{${container}} \\d`,
+      `container_memory_cache{${container}} \\d`,
+      `container_oom_events_total{${container}} 0`,
       `container_cpu_usage_seconds_total{container="",id="/",.*} [1-9]`,
       "machine_cpu_cores [1-9]",
     ])

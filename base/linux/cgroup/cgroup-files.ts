@@ -1,4 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -6,6 +13,7 @@ import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Pressures, readPressures } from "../proc/pressure.ts";
 import { step } from "../syscall/steps.ts";
+import type { DeviceIo } from "./cgroup.ts";
 
 const REMOVE_TIMEOUT_MS = 10_000;
 const REMOVE_INTERVAL_MS = 5;
@@ -85,6 +93,13 @@ export function pidsBelow(directory: string): number[] {
       .map(Number)
       .filter((pid) => pid > 0);
   });
+}
+
+/** A device of these numbers without reads and writes. */
+export function noIo(id: string): DeviceIo {
+  const read = () => `/dev/${path.basename(readlinkSync(`/sys/dev/block/${id}`))}`;
+  const device = tolerateSync(read, errno("ENOENT", "EINVAL")) ?? id;
+  return { device, reads: 0, writes: 0, read_bytes: 0, written_bytes: 0 };
 }
 
 /** Stalls of a group of v2, with or without controllers. */

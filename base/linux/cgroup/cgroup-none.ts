@@ -12,6 +12,7 @@ export const noCgroups = (): Cgroups => ({
   cpuSharesBelow: () => new Map(),
   setLimits: () => undefined,
   usage: () => undefined,
+  counters: () => undefined,
   oomKills: () => undefined,
   pids: () => [],
   kill: () => undefined,

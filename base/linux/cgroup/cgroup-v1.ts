@@ -2,10 +2,11 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { assert } from "@raft2kube/std/assert.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
-import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
+import type { CgroupCounters, CgroupLimits, Cgroups, CgroupUsage, DeviceIo } from "./cgroup.ts";
 import {
   killBelow,
   makeGroup,
+  noIo,
   numbersBelow,
   pidsBelow,
   pressuresIn,
@@ -63,6 +64,46 @@ function usageOf(
   };
 }
 
+/** Nanoseconds of a kernel tick; USER_HZ is 100 on every supported architecture. */
+const TICK_NS = 10_000_000;
+
+/** Lines of `8:0 Read 4096`; the kernel has no throttled device in a group without any I/O. */
+function ioOf(directory: string): DeviceIo[] {
+  const found = new Map<string, DeviceIo>();
+  const files = { io_service_bytes: "bytes", io_serviced: "times" } as const;
+  for (const [file, what] of Object.entries(files)) {
+    const lines = readControl(directory, `blkio.throttle.${file}_recursive`) ?? "";
+    for (const [, id, verb, count] of lines.matchAll(/^(\d+:\d+) (Read|Write) (\d+)$/gm)) {
+      const io = found.get(id!) ?? noIo(id!);
+      found.set(id!, io);
+      if (what === "bytes") io[verb === "Read" ? "read_bytes" : "written_bytes"] = Number(count);
+      else io[verb === "Read" ? "reads" : "writes"] = Number(count);
+    }
+  }
+  return [...found.values()];
+}
+
+function countersOf(at: (controller: string) => string): CgroupCounters | undefined {
+  if (readControl(at("memory"), "memory.usage_in_bytes") === undefined) return undefined;
+  const times = readKeyed(at("cpuacct"), "cpuacct.stat");
+  const cpu = readKeyed(at("cpu"), "cpu.stat");
+  const memory = readKeyed(at("memory"), "memory.stat");
+  const ticks = (name: string) => (times.has(name) ? times.get(name)! * TICK_NS : undefined);
+  return {
+    user_ns: ticks("user"),
+    system_ns: ticks("system"),
+    periods: cpu.get("nr_periods"),
+    throttledPeriods: cpu.get("nr_throttled"),
+    throttled_ns: cpu.get("throttled_time"),
+    cache_bytes: memory.get("total_cache"),
+    swap_bytes: memory.get("total_swap"),
+    peak_bytes: readNumber(at("memory"), "memory.max_usage_in_bytes"),
+    limitHits: readNumber(at("memory"), "memory.failcnt"),
+    threadsMax: readNumber(at("pids"), "pids.max"),
+    io: ioOf(at("blkio")),
+  };
+}
+
 function writeLimits(at: (controller: string) => string, limits: CgroupLimits): void {
   const write = (controller: string, file: string, value: number | string) =>
     writeControl(path.join(at(controller), file), value);
@@ -114,6 +155,7 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
     cpuSharesBelow: (group) => numbersBelow(atOf(group)("cpu"), "cpu.shares"),
     setLimits: (group, limits) => writeLimits(atOf(group), limits),
     usage: (group) => usageOf(atOf(group), unified && path.join(unified, group)),
+    counters: (group) => countersOf(atOf(group)),
     oomKills(group) {
       if (readControl(atOf(group)("memory"), "memory.oom_control") === undefined) return undefined;
       return readKeyed(atOf(group)("memory"), "memory.oom_control").get("oom_kill") ?? 0;

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { assert } from "@raft2kube/std/assert.ts";
-import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
+import type { CgroupCounters, CgroupLimits, Cgroups, CgroupUsage, DeviceIo } from "./cgroup.ts";
 import {
   killBelow,
   makeGroup,
+  noIo,
   numbersBelow,
   pidsBelow,
   pressuresIn,
@@ -65,6 +66,38 @@ function usageOf(directory: string): CgroupUsage | undefined {
   };
 }
 
+/** Lines of `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`. */
+function ioOf(directory: string): DeviceIo[] {
+  return (readControl(directory, "io.stat") ?? "").split("\n").flatMap((line) => {
+    const [id = "", ...pairs] = line.split(" ");
+    if (pairs.length === 0) return [];
+    const counts = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
+    const count = (name: string) => Number(counts.get(name) ?? 0);
+    const bytes = { read_bytes: count("rbytes"), written_bytes: count("wbytes") };
+    return [{ ...noIo(id), reads: count("rios"), writes: count("wios"), ...bytes }];
+  });
+}
+
+function countersOf(directory: string): CgroupCounters | undefined {
+  if (readControl(directory, "memory.current") === undefined) return undefined;
+  const cpu = readKeyed(directory, "cpu.stat");
+  const memory = readKeyed(directory, "memory.stat");
+  const time_ns = (name: string) => (cpu.has(name) ? cpu.get(name)! * 1000 : undefined);
+  return {
+    user_ns: time_ns("user_usec"),
+    system_ns: time_ns("system_usec"),
+    periods: cpu.get("nr_periods"),
+    throttledPeriods: cpu.get("nr_throttled"),
+    throttled_ns: time_ns("throttled_usec"),
+    cache_bytes: memory.get("file"),
+    swap_bytes: readNumber(directory, "memory.swap.current"),
+    peak_bytes: readNumber(directory, "memory.peak"),
+    limitHits: readKeyed(directory, "memory.events").get("max"),
+    threadsMax: readNumber(directory, "pids.max"),
+    io: ioOf(directory),
+  };
+}
+
 function writeLimits(directory: string, limits: CgroupLimits): void {
   const write = (file: string, value: string | number) =>
     writeControl(path.join(directory, file), value);
@@ -117,6 +150,7 @@ export function cgroupV2(root: string): Cgroups {
     },
     setLimits: (group, limits) => writeLimits(at(group), limits),
     usage: (group) => usageOf(at(group)),
+    counters: (group) => countersOf(at(group)),
     oomKills(group) {
       if (readControl(at(group), "memory.events") === undefined) return undefined;
       return readKeyed(at(group), "memory.events").get("oom_kill") ?? 0;

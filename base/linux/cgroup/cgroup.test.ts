@@ -51,6 +51,53 @@ test("a group exists as long as one hierarchy has it, also the unified one", asy
   }
 });
 
+const IO = { device: "999:0", reads: 1, writes: 2, read_bytes: 4096, written_bytes: 8192 };
+const COUNTERS = { user_ns: 3e7, system_ns: 1e7, periods: 5, throttledPeriods: 2, io: [IO] };
+
+/** Writes interface files, of which the first makes their folder. */
+function filesIn(folder: string, files: Record<string, string>): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+}
+
+test("what v2 counts is read; files that the kernel lacks count nothing", () => {
+  const root = testFolder("r2k-cgroup-");
+  filesIn(join(root, "a"), {
+    "memory.current": "1",
+    "memory.stat": "file 7\n",
+    "memory.events": "max 3\noom_kill 0\n",
+    "cpu.stat": "user_usec 30000\nsystem_usec 10000\nnr_periods 5\nnr_throttled 2\n",
+    "io.stat": "999:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n999:1\n",
+    "pids.max": "max",
+  });
+  const counters = cgroupV2(root).counters("/a");
+  expect(counters).toMatchObject({ ...COUNTERS, cache_bytes: 7, limitHits: 3 });
+  expect(counters?.peak_bytes).toBeUndefined();
+  expect(counters?.threadsMax).toBeUndefined();
+  expect(cgroupV2(root).counters("/none")).toBeUndefined();
+});
+
+test("what v1 counts is read", () => {
+  const root = testFolder("r2k-cgroup-");
+  const names = ["cpu", "cpuacct", "memory", "blkio"];
+  const at = (name: string) => join(root, name, "a");
+  filesIn(at("memory"), {
+    "memory.usage_in_bytes": "1",
+    "memory.stat": "cache 1\ntotal_cache 7\n",
+    "memory.failcnt": "3",
+  });
+  filesIn(at("cpuacct"), { "cpuacct.stat": "user 3\nsystem 1\n" });
+  filesIn(at("cpu"), { "cpu.stat": "nr_periods 5\nnr_throttled 2\nthrottled_time 9\n" });
+  filesIn(at("blkio"), {
+    "blkio.throttle.io_service_bytes_recursive": "999:0 Read 4096\n999:0 Write 8192\nTotal 12288",
+    "blkio.throttle.io_serviced_recursive": "999:0 Read 1\n999:0 Write 2\nTotal 3",
+  });
+  const cgroups = cgroupV1(new Map(names.map((name) => [name, join(root, name)])));
+  expect(cgroups.counters("/a")).toMatchObject({
+    ...{ ...COUNTERS, throttled_ns: 9, cache_bytes: 7, limitHits: 3 },
+  });
+});
+
 describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
   const cgroups = openCgroups();
 

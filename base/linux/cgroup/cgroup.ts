@@ -37,6 +37,24 @@ export interface CgroupUsage {
   pressure: Pressures;
 }
 
+/** Reads and writes of a block device of /dev, or one of these numbers. */
+export interface DeviceIo {
+  device: string;
+  reads: number;
+  writes: number;
+  read_bytes: number;
+  written_bytes: number;
+}
+
+/** Counts, children included; undefined is what this kernel does not count. */
+export type CgroupCounters = Record<
+  // Periods of the quota that have passed, and those in which processes had to wait.
+  | ("user_ns" | "system_ns" | "periods" | "throttledPeriods" | "throttled_ns")
+  // How often the limit of memory was reached; the limit of threads.
+  | ("cache_bytes" | "swap_bytes" | "peak_bytes" | "limitHits" | "threadsMax"),
+  number | undefined
+> & { io: DeviceIo[] };
+
 /**
  * The machine's cgroups, v1 or v2. A path is absolute within the hierarchy (`/r2k/default/pod1`)
  * and the same in all v1 hierarchies.
@@ -53,6 +71,8 @@ export interface Cgroups {
   setLimits(path: string, limits: CgroupLimits): void;
   /** Usage of a group; undefined when it does not exist. */
   usage(path: string): CgroupUsage | undefined;
+  /** Counts for metrics, besides the usage; undefined when the group does not exist. */
+  counters(path: string): CgroupCounters | undefined;
   /** Times that the kernel killed for memory in this group; undefined when it is not there. */
   oomKills(path: string): number | undefined;
   /** Processes of the group and of all below it. */

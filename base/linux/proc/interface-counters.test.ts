@@ -7,9 +7,19 @@ const DEV = `Inter-|   Receive                            |  Transmit
   eth0: 320575076    8232    3    0    0     0          0         0   589798    4628    4 0 0 0 0 0
 `;
 
-test("an interface has the bytes and errors of both directions; loopback is left out", () => {
+test("an interface has the counters of both directions; loopback is left out", () => {
   expect(parseInterfaceCounters(DEV)).toEqual([
-    { name: "eth0", rx_bytes: 320575076, rx_errors: 3, tx_bytes: 589798, tx_errors: 4 },
+    {
+      name: "eth0",
+      rx_bytes: 320575076,
+      rx_packets: 8232,
+      rx_errors: 3,
+      rx_dropped: 0,
+      tx_bytes: 589798,
+      tx_packets: 4628,
+      tx_errors: 4,
+      tx_dropped: 0,
+    },
   ]);
 });
 

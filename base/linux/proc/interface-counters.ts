@@ -2,9 +2,13 @@
 export interface InterfaceCounters {
   name: string;
   rx_bytes: number;
+  rx_packets: number;
   rx_errors: number;
+  rx_dropped: number;
   tx_bytes: number;
+  tx_packets: number;
   tx_errors: number;
+  tx_dropped: number;
 }
 
 /** The interfaces in the text of /proc/PID/net/dev, loopback left out (proc_pid_net(5)). */
@@ -21,9 +25,13 @@ function interfaceOf(line: string): InterfaceCounters | undefined {
   return {
     name,
     rx_bytes: numbers[0]!,
+    rx_packets: numbers[1]!,
     rx_errors: numbers[2]!,
+    rx_dropped: numbers[3]!,
     tx_bytes: numbers[8]!,
+    tx_packets: numbers[9]!,
     tx_errors: numbers[10]!,
+    tx_dropped: numbers[11]!,
   };
 }
 

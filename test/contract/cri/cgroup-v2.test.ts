@@ -26,6 +26,13 @@ test.runIf(missing === undefined)(
       left: 0,
       opened: { container: "/tmp/n", step: "/tmp/n", first: "" },
       workingSet: expect.any(Number),
+      metrics: [
+        "container_cpu_user_seconds_total",
+        "container_cpu_cfs_periods_total",
+        "container_memory_cache",
+        "container_oom_events_total",
+        "container_threads",
+      ],
       // This kernel is built without.
       psi: [null, null, null],
     });

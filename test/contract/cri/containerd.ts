@@ -97,6 +97,7 @@ export function containerdWith(mirrors: Mirrors): Implementation {
       imageVolumes: false,
       userNamespaces: false,
       podResources: false,
+      metrics: false,
       tracedFirstProcess: false,
     },
     async start(host) {

@@ -45,6 +45,8 @@ export interface Implementation {
     userNamespaces: boolean;
     /** UpdatePodSandboxResources: in containerd from 2.2 on. */
     podResources: boolean;
+    /** ListPodSandboxMetrics: in containerd from 2.3 on. */
+    metrics: boolean;
     /** A container of user 65535 may trace the pod's first process, which is that user's too. */
     tracedFirstProcess: boolean;
   };

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import type { Metric } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import { waitFor } from "../../../testing/wait.ts";
 import type { Bench } from "./suite.ts";
@@ -8,6 +9,7 @@ export function limitRules(bench: Bench): void {
     resourceRules(bench);
     if (bench.implementation.knows.podResources) podResourceRules(bench);
     statisticsRules(bench);
+    if (bench.implementation.knows.metrics) metricRules(bench);
   });
 }
 
@@ -63,6 +65,52 @@ function podResourceRules(bench: Bench): void {
     );
     const unknown = runtime.updatePodSandboxResources({ podSandboxId: "none", resources });
     await expect(unknown).rejects.toThrow("none");
+  });
+}
+
+function metricRules(bench: Bench): void {
+  test("metrics have cAdvisor's names, and the labels of their descriptors", async () => {
+    const { pods } = bench;
+    const { runtime } = bench.served;
+    const podSandboxId = await pods.run();
+    const command = ["sh", "-c", "dd if=/dev/zero of=/file bs=1M count=2; while :; do :; done"];
+    const resources = { memoryLimitInBytes: 32 << 20, cpuQuota: 20_000, cpuPeriod: 100_000 };
+    const id = await pods.start(podSandboxId, { command, config: { linux: { resources } } });
+    const { descriptors } = await runtime.listMetricDescriptors({});
+    const keysOf = new Map(descriptors.map(({ name, labelKeys }) => [name, labelKeys]));
+    const labelled = ({ name, labelValues, value }: Metric) => {
+      const keys = keysOf.get(name) ?? [];
+      expect(labelValues, name).toHaveLength(keys.length);
+      const labels = Object.fromEntries(keys.map((key, at) => [key, labelValues[at]!]));
+      return { name, labels, value: value?.value ?? 0 };
+    };
+    const measured = async () => {
+      const { podMetrics } = await runtime.listPodSandboxMetrics({});
+      const pod = podMetrics.find((one) => one.podSandboxId === podSandboxId);
+      const own = pod?.containerMetrics.find(({ containerId }) => containerId === id);
+      const container = own?.metrics.map(labelled) ?? [];
+      const of = (name: string) => container.find((one) => one.name === `container_${name}`);
+      const waited = (of("cpu_cfs_throttled_periods_total")?.value ?? 0) > 0;
+      return waited && { of, pod: pod?.metrics.map(labelled) ?? [] };
+    };
+    const { of, pod } = await waitFor("metrics", measured);
+    expect(of("memory_working_set_bytes")?.value).toBeGreaterThan(10_000);
+    expect(of("memory_cache")?.value).toBeGreaterThanOrEqual(0);
+    expect(of("processes")?.value).toBeGreaterThan(0);
+    expect(of("oom_events_total")?.value).toBe(0);
+    expect(of("spec_cpu_quota")?.value).toBe(20_000);
+    expect(of("spec_memory_limit_bytes")).toMatchObject({
+      labels: { name: id, container: expect.stringMatching(/./) },
+      value: 32 << 20,
+    });
+    expect(of("cpu_user_seconds_total")).toBeDefined();
+    const received = pod.filter(({ name }) => name === "container_network_receive_packets_total");
+    expect(received.map(({ labels }) => labels["interface"])).toContain("eth0");
+    const streamed: string[] = [];
+    for await (const piece of runtime.streamPodSandboxMetrics({})) {
+      streamed.push(...piece.podSandboxMetrics.map((one) => one.podSandboxId));
+    }
+    expect(streamed).toEqual([podSandboxId]);
   });
 }
 

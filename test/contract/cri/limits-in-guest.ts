@@ -51,6 +51,11 @@ const counted = async () => {
   return (stats?.cpu?.usageCoreNanoSeconds?.value ?? 0) > 0 && stats;
 };
 const stats = await waitFor("statistics", counted);
+const { podMetrics } = await runtime.listPodSandboxMetrics({});
+const metrics = podMetrics
+  .flatMap((of) => of.containerMetrics.flatMap((one) => one.metrics))
+  .filter(({ name }) => /_(user_|cfs_periods|cache$|oom_|threads$)/.test(name))
+  .map(({ name }) => name);
 const greedy = await pods.start(pod, {
   command: ["tail", "/dev/zero"],
   config: {
@@ -104,6 +109,7 @@ await pods.removeAll();
 const left = (await runtime.listContainers({})).containers.length;
 const result = {
   limits,
+  metrics,
   updated,
   left,
   exitCode,

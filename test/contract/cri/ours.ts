@@ -42,6 +42,7 @@ export function ours(
       imageVolumes: true,
       userNamespaces: kind === "crun",
       podResources: true,
+      metrics: true,
       tracedFirstProcess: true,
     },
     async start(host) {
