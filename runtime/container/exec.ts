@@ -132,7 +132,7 @@ async function start(
   const oci = ociOf(runtime, record);
   const args = [
     ...oci.globalArgs,
-    ...["--log", files.log, "exec", "--process", files.process, "--pid-file", files.pid],
+    ...["--log", files.log, "exec", "--process", files.process, oci.pidFileFlag, files.pid],
     ...(request.consoleSocket ? ["--console-socket", request.consoleSocket] : []),
     id,
   ];
@@ -149,6 +149,7 @@ async function start(
       const pid = await started.catch(() => undefined);
       // Another process may have its pid.
       if (hasEnded || pid === "ended") return;
+      if (pid !== undefined && oci.hasOwnPids) return oci.killInside(id, pid);
       const target = pid === undefined ? undefined : identify(pid);
       if (target) signal(target, "SIGKILL");
       else launched.child.kill("SIGKILL");

@@ -85,6 +85,21 @@ export class OciRuntime {
     return [...within, ...managerArgs(this.#cgroups), ...own, "--root", this.#root];
   }
 
+  /** Whether commands have pids of its own kernel, which this machine's does not know. */
+  get hasOwnPids(): boolean {
+    return this.program.kind === "runsc";
+  }
+
+  /** The flag of `exec` that names the file for the command's pid. */
+  get pidFileFlag(): string {
+    return this.hasOwnPids ? "--internal-pid-file" : "--pid-file";
+  }
+
+  /** SIGKILL to a command by its pid in a kernel of its own. */
+  async killInside(id: string, pid: number): Promise<void> {
+    await this.#run("kill", id, ["--pid", String(pid), id, "KILL"]);
+  }
+
   /** Creates and starts a container without a monitor: its output is discarded. */
   async runDetached(id: string, bundle: string, pidFile: string): Promise<number> {
     const args = ["run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id];

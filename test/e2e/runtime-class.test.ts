@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { release } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killed } from "../../testing/killed.ts";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
@@ -94,6 +95,14 @@ describe.each(HANDLERS)("a RuntimeClass of $handler", ({ handler, lines, kernel 
     terminal.stdout!.on("data", (chunk: Buffer) => (shown += chunk.toString()));
     await once(terminal, "close");
     expect(shown).toContain("yes");
+  });
+
+  it("a command ends with its client", async () => {
+    const client = cluster.startKubectl(["exec", "hand", "--", "sleep", "7777"]);
+    const list = ["exec", "hand", "--", "ps"];
+    await cluster.until("the command to run", list, (text) => text.includes("sleep 7777"));
+    await killed(client, "SIGKILL");
+    await cluster.until("the command to end", list, (text) => !text.includes("sleep 7777"));
   });
 
   it("deletes the pod, and leaves no container behind", async () => {
