@@ -8,7 +8,7 @@ import {
   podResources,
   qosClassOf,
 } from "./qos.ts";
-import { containerLinuxResources } from "./resources.ts";
+import { containerLinuxResources, sandboxResources } from "./resources.ts";
 
 type Resources = { limits?: Record<string, string>; requests?: Record<string, string> };
 
@@ -112,6 +112,16 @@ describe("a pod's resources", () => {
       memoryRequest_bytes: 9 * 2 ** 20,
       memoryLimit_bytes: 1025 * 2 ** 20,
     });
+  });
+
+  test("the runtime has its overhead apart", () => {
+    const pod = podOf([{ limits: { cpu: "200m", memory: "8Mi" } }]);
+    const spec = { ...pod.spec, overhead: { cpu: "100m", memory: "1Mi" } };
+    expect(sandboxResources({ ...pod, spec })).toMatchObject({
+      resources: { cpuQuota: 20_000, memoryLimitInBytes: 8 * 2 ** 20 },
+      overhead: { cpuQuota: 10_000, cpuShares: 102, memoryLimitInBytes: 2 ** 20 },
+    });
+    expect(sandboxResources(pod)).not.toHaveProperty("overhead");
   });
 
   test("its own limits are those of containers without", () => {

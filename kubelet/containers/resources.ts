@@ -9,6 +9,7 @@ import {
   cpuShares,
   effectiveResources,
   oomScoreAdjOf,
+  podResources,
 } from "./qos.ts";
 
 /** Returns requests and limits in CRI's form. Memory 0 and quota -1 mean no limit. */
@@ -18,6 +19,15 @@ export const linuxResources = (compute: ComputeResources): Init<LinuxContainerRe
   cpuShares: cpuShares(compute.cpuRequest_milli),
   memoryLimitInBytes: compute.memoryLimit_bytes ?? 0,
 });
+
+/** Returns a pod's resources in CRI's form: what its overhead takes is apart, as upstream's. */
+export function sandboxResources(pod: Pod) {
+  const { overhead, ...spec } = pod.spec;
+  const resources = linuxResources(podResources({ ...pod, spec }));
+  if (overhead === undefined) return { resources };
+  const apart = computeResources({ requests: overhead, limits: overhead });
+  return { resources, overhead: linuxResources(apart) };
+}
 
 /** Facts of the node on which a container's end for lack of memory depends. */
 export interface NodeMemory {

@@ -6,6 +6,7 @@ import {
   RuntimeService,
   type RuntimeServiceMethods,
 } from "@raft2kube/proto/gen/cri.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { MESSAGE_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { type Handlers, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { expect, test } from "vitest";
@@ -13,7 +14,7 @@ import { testFolder } from "../../testing/folders.ts";
 import { POD_METADATA_BYTES_MAX } from "../limits.ts";
 import { heldRanges } from "../sandbox/held-ranges.ts";
 import { everySandbox } from "./every.ts";
-import { connectRuntime } from "./runtime.ts";
+import { connectRuntime, isUnimplemented } from "./runtime.ts";
 
 async function start(handlers: Handlers<RuntimeServiceMethods>) {
   const path = join(testFolder("r2k-every-"), "cri.sock");
@@ -60,4 +61,10 @@ test("of a runtime without streams all are listed", async () => {
   const ids: string[] = [];
   for await (const { id } of everySandbox(old.runtime)) ids.push(id);
   expect(ids).toEqual(["one"]);
+});
+
+test("a call that containerd 2.2 has not, and names with another status, is one not offered", () => {
+  const containerd = new RpcError(Status.UNKNOWN, "failed to update sandbox: not implemented yet");
+  expect(isUnimplemented(containerd)).toBe(true);
+  expect(isUnimplemented(new RpcError(Status.UNKNOWN, "sandbox s is broken"))).toBe(false);
 });

@@ -55,7 +55,10 @@ export async function ignoreGone(call: Promise<unknown>): Promise<void> {
   await tolerate(call, isGone);
 }
 
-/** The runtime does not offer this call. */
+/** The runtime does not offer this call; containerd 2.2 says so of some with another status. */
 export function isUnimplemented(thrown: unknown): boolean {
-  return thrown instanceof RpcError && thrown.status === Status.UNIMPLEMENTED;
+  if (!(thrown instanceof RpcError)) return false;
+  const { status, message } = thrown;
+  if (status === Status.UNIMPLEMENTED) return true;
+  return status === Status.UNKNOWN && message.includes("not implemented");
 }

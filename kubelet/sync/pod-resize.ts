@@ -13,8 +13,8 @@ import {
 import type { ResizeState, ResizeVerdict } from "../allocation/resize-state.ts";
 import { NO_RESIZE, resizeMessage } from "../allocation/resize-state.ts";
 import { resizedNames } from "../allocation/resources.ts";
-import { type ComputeResources, largest } from "../containers/qos.ts";
-import { linuxResources } from "../containers/resources.ts";
+import { largest } from "../containers/qos.ts";
+import { sandboxResources } from "../containers/resources.ts";
 import { latest, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
 import { isUnimplemented, type Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
@@ -137,7 +137,7 @@ export class PodResize {
         await runtime.runtime.updateContainerResources({ containerId, linux });
       }
       if (!plan.restarts) cgroups.create(pod, plan.podAfter);
-      await this.#updateSandbox(observed, plan.podAfter);
+      await this.#updateSandbox(pod, observed);
     } catch (thrown) {
       return this.#failed(pod, messageOf(thrown));
     }
@@ -147,10 +147,10 @@ export class PodResize {
   }
 
   /** Reports the pod's resources to the runtime, whose plugins may act on them, where it asks. */
-  async #updateSandbox({ sandboxes }: ObservedPod, resources: ComputeResources): Promise<void> {
+  async #updateSandbox(pod: Pod, { sandboxes }: ObservedPod): Promise<void> {
     const sandbox = sandboxes.find(({ ready }) => ready);
     if (sandbox === undefined) return;
-    const request = { podSandboxId: sandbox.id, resources: linuxResources(resources) };
+    const request = { podSandboxId: sandbox.id, ...sandboxResources(pod) };
     const { runtime } = this.#ports.runtime;
     await tolerate(runtime.updatePodSandboxResources(request), isUnimplemented);
   }

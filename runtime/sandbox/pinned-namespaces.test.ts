@@ -19,6 +19,7 @@ import { unmountSandboxFiles } from "./files.ts";
 import { makeNamespaces } from "./pause.ts";
 import { pinNamespaces, pinnedNamespace, pinOf, unpinNamespaces } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
+import { updateSandboxResources } from "./resources.ts";
 import { resumeSandbox } from "./run.ts";
 import { sandboxState } from "./status.ts";
 
@@ -70,6 +71,18 @@ test("no container is created in a sandbox whose first process, and so its names
   await expect(createContainer(runtime, request as CreateContainerRequest)).rejects.toThrow(
     "the namespaces of sandbox s are gone",
   );
+});
+
+test("a sandbox whose first process has ended takes no resources", async () => {
+  const ended = { ...owner, startTicks: "1" };
+  const record = { id: "s", state: "ready", pause: ended, config: { linux: {} } };
+  const put: unknown[] = [];
+  const runtime = {
+    turns: { run: (_: string, turn: () => Promise<void>) => turn() },
+    sandboxes: { get: () => record, put: async (next: unknown) => put.push(next) },
+  } as unknown as Parameters<typeof updateSandboxResources>[0];
+  await expect(updateSandboxResources(runtime, "s", {})).rejects.toThrow("sandbox s is not ready");
+  expect(put).toEqual([]);
 });
 
 test("another process with the pid is not the sandbox's: nothing of it is pinned", () => {
