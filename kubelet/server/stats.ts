@@ -120,7 +120,7 @@ function containerUsage(
   stats: ContainerStats,
   status: ContainerStatus | undefined,
 ): ContainerUsage {
-  const { cpu, memory, io, swap, writableLayer } = stats;
+  const { cpu, memory, swap, writableLayer } = stats;
   return {
     name: nameOfStats(stats),
     id: stats.attributes?.id ?? "",
@@ -128,7 +128,7 @@ function containerUsage(
     started_ms: time_ms(status?.state?.running?.startedAt),
     cpu: cpu && cpuSample(cpu),
     memory: memory && memorySample(memory),
-    pressure: given({ cpu: psi(cpu), memory: psi(memory), io: psi(io) }),
+    pressure: pressuresOf(stats),
     swap: swap && swapSample(swap),
     writableLayer,
   };
@@ -145,12 +145,16 @@ function cpuSample(cpu: CpuUsage): CpuSample | undefined {
   return { time_ms: fromCriTime(cpu), total_ns, nanoCores: cpu.usageNanoCores?.value };
 }
 
-/** Stalls as the runtime reports them, in the kernel's microseconds. */
+/** Returns a container's stalls, of those resources for which the runtime reports them. */
+export const pressuresOf = ({ cpu, memory, io }: Omit<ContainerStats, "attributes">): Pressures =>
+  given({ cpu: psi(cpu), memory: psi(memory), io: psi(io) });
+
+/** Stalls as the kernel counts them, which CRI has in nanoseconds. */
 function psi(usage: { psi?: PsiStats | undefined } | undefined): Pressure | undefined {
   const { Some, Full } = usage?.psi ?? {};
   if (Some === undefined || Full === undefined) return undefined;
   const stalls = ({ Avg10, Avg60, Avg300, Total }: PsiData) => {
-    return { avg10: Avg10, avg60: Avg60, avg300: Avg300, total_us: Total };
+    return { avg10: Avg10, avg60: Avg60, avg300: Avg300, total_us: Total / 1000 };
   };
   return { some: stalls(Some), full: stalls(Full) };
 }

@@ -15,11 +15,11 @@ import type { DiskUsage } from "./disk-usage.ts";
 import type { ContainerRecord } from "./record.ts";
 import { selectContainers } from "./status.ts";
 
-/** Returns stalls in CRI's form, with the kernel's microseconds, as containerd. */
+/** Returns stalls in CRI's form: the kernel's microseconds are nanoseconds there. */
 function psi(pressure: Pressure | undefined) {
   if (pressure === undefined) return {};
   const stalls = ({ total_us, avg10, avg60, avg300 }: Stalls) => {
-    return { Total: total_us, Avg10: avg10, Avg60: avg60, Avg300: avg300 };
+    return { Total: total_us * 1000, Avg10: avg10, Avg60: avg60, Avg300: avg300 };
   };
   return { psi: { Some: stalls(pressure.some), Full: stalls(pressure.full) } };
 }

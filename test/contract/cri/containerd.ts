@@ -98,6 +98,7 @@ export function containerdWith(mirrors: Mirrors): Implementation {
       userNamespaces: false,
       podResources: false,
       metrics: false,
+      stalls: false,
       tracedFirstProcess: false,
     },
     async start(host) {

@@ -45,8 +45,10 @@ export interface Implementation {
     userNamespaces: boolean;
     /** UpdatePodSandboxResources: in containerd from 2.2 on. */
     podResources: boolean;
-    /** ListPodSandboxMetrics: in containerd from 2.3 on. */
+    /** ListPodSandboxMetrics: in containerd from 2.2 on. */
     metrics: boolean;
+    /** Stalls (PSI) of containers: in containerd from 2.3 on. */
+    stalls: boolean;
     /** A container of user 65535 may trace the pod's first process, which is that user's too. */
     tracedFirstProcess: boolean;
   };

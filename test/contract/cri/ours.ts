@@ -43,6 +43,7 @@ export function ours(
       userNamespaces: kind === "crun",
       podResources: true,
       metrics: true,
+      stalls: true,
       tracedFirstProcess: true,
     },
     async start(host) {
