@@ -13,6 +13,7 @@ import {
   type PodSandboxMetrics,
   PodSandboxState,
 } from "@raft2kube/proto/gen/cri.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { layerUsage } from "../container/stats.ts";
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
@@ -42,9 +43,12 @@ export async function sandboxMetrics(runtime: MetricPorts): Promise<Init<PodSand
       const own = containers.get(record.id) ?? [];
       const running = own.filter(({ phase }) => phase.state === "running");
       const ofContainers = running.map(async (one) => {
+        // A group has some twenty files to read: those of a full node are no step of one turn.
+        await nextTurn();
         const facts = await containerFacts(runtime, one, space);
         return { containerId: one.id, metrics: metricsOf(facts, containerLabels(record, one)) };
       });
+      await nextTurn();
       return {
         podSandboxId: record.id,
         metrics: metricsOf(podFacts(runtime, record), podLabels(record)),
