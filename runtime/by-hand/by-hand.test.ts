@@ -85,12 +85,15 @@ it("a device program has no code behind a rule for everything", () => {
 });
 
 it("a RuntimeClass's handler selects the OCI runtime; another is refused", () => {
-  const [crun, hand] = (["crun", "by-hand"] as const).map((kind) => {
+  const [crun, hand, runsc] = (["crun", "by-hand", "runsc"] as const).map((kind) => {
     return new OciRuntime({ path: `/${kind}`, kind }, "/state");
   });
-  const handlers = new OciHandlers(crun!, [hand!]);
-  expect(handlers.names).toEqual(["", "crun", "by-hand"]);
-  expect(["", "crun", "by-hand"].map((name) => handlers.choose(name))).toEqual([crun, crun, hand]);
+  const handlers = new OciHandlers(crun!, [hand!, runsc!]);
+  const names = ["", "crun", "by-hand", "runsc"];
+  expect(handlers.names).toEqual(names);
+  expect(names.map((name) => handlers.choose(name))).toEqual([crun, crun, hand, runsc]);
+  // A kernel of its own holds no namespace for others.
+  expect(names.map((name) => handlers.ofSandbox(name))).toEqual([crun, crun, hand, crun]);
   expect(() => handlers.choose("kata")).toThrow('no runtime for "kata" is configured');
 });
 
