@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readlinkSync, rmSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { existsSync, readlinkSync, rmSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { wholeFileSystem } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { mountsNaming, parseMountInfoLine } from "@raft2kube/linux/mount/mountinfo.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { NOTHING } from "./local-storage.ts";
 import { unlinkedStorage } from "./unlinked-storage.ts";
@@ -18,6 +18,7 @@ beforeEach(async () => {
   rootDir = testFolder("r2k-unlinked-storage-");
 });
 afterEach(async () => {
+  vi.unstubAllEnvs();
   if (child?.kill("SIGKILL")) await once(child, "exit");
 });
 
@@ -26,6 +27,8 @@ const podOf = (kind: Partial<Volume>): Pod => ({
   metadata: { name: "p", uid: "u" },
   spec: { containers: [], volumes: [{ name: "v", ...kind }] },
 });
+
+const onNodesNetwork = (pod: Pod): Pod => ({ ...pod, spec: { ...pod.spec, hostNetwork: true } });
 
 test.each([
   ["an emptyDir counts", "pods/u/volumes/kubernetes.io~empty-dir/e", 1],
@@ -58,6 +61,22 @@ test("files without a name of a container's layer count, open or mapped", async 
   });
 });
 
+const claim = { persistentVolumeClaim: { claimName: "c" } };
+
+test.each<[string, Pod, boolean]>([
+  ["a pod with files of its own", podOf({ emptyDir: {} }), false],
+  ["one with a claim, in which others may have a socket", podOf(claim), true],
+  ["one on the node's network", onNodesNetwork(podOf({ emptyDir: {} })), true],
+])("whoever reads mappings of %s may wait: another process", async (_what, pod, isAside) => {
+  const asked = path.join(rootDir, "asked");
+  await writeFile(path.join(rootDir, "find"), `#!/bin/sh\necho > ${asked}\nexec sleep 1000\n`, {
+    mode: 0o755,
+  });
+  vi.stubEnv("PATH", `${rootDir}:${process.env["PATH"]}`);
+  expect(await unlinkedStorage(pod, paths(), [process.pid])).toEqual(NOTHING);
+  expect(existsSync(asked)).toBe(isAside);
+});
+
 test("the machine's mounts are read only for a pod that may have one of a server", async () => {
   let read = 0;
   const parsed: string[] = [];
@@ -71,8 +90,7 @@ test("the machine's mounts are read only for a pod that may have one of a server
   };
   await unlinkedStorage(podOf({ emptyDir: {} }), paths(), [process.pid], mounts);
   expect(read).toBe(0);
-  const claim = podOf({ persistentVolumeClaim: { claimName: "c" } });
-  const usage = await unlinkedStorage(claim, paths(), [process.pid], mounts);
+  const usage = await unlinkedStorage(podOf(claim), paths(), [process.pid], mounts);
   expect([read, usage, parsed]).toEqual([1, NOTHING, [server]]);
 });
 

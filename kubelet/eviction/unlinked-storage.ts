@@ -27,14 +27,19 @@ export async function unlinkedStorage(
   const own = `${podDir(paths, uidOf(pod))}/`;
   const isOfServer = ({ mountPoint, type }: MountInfo) =>
     isNetworkType(type) && mountPoint.startsWith(own);
-  if (mayHaveServer(pod) && (await mounts(own)).some(isOfServer)) return NOTHING;
+  const hasOthersVolumes = mayHaveServer(pod);
+  if (hasOthersVolumes && (await mounts(own)).some(isOfServer)) return NOTHING;
   const { major, minor } = splitDeviceNumber((await stat(paths.rootDir)).dev);
   // A claim's files may be on the same disk, from another directory of it, and do not count.
   const isOwn = ({ type, root }: MountInfo) =>
     (type === "overlay" && root === "/") ||
     root.includes(`/pods/${uidOf(pod)}/volumes/${EMPTY_DIR_PLUGIN}/`);
   const devices = new Set([`${major}:${minor}`]);
-  const usage = await unlinkedUsage(processes, { isOwn, devices, looks_max });
+  // Another pod may send a file of its server through a socket: in a volume that both have, or on
+  // the node's network, whose abstract sockets all its pods reach.
+  const isReached = hasOthersVolumes || pod.spec.hostNetwork === true;
+  const measured = { isOwn, devices, looks_max, mayHaveServer: isReached };
+  const usage = await unlinkedUsage(processes, measured);
   return usage ?? wholeFileSystem(paths.rootDir);
 }
 

@@ -16,13 +16,17 @@ const STDERR_BYTES = 16 << 10;
 /**
  * Runs a program with `input` and resolves with its output. The child is born in the network
  * namespace at `netns`, by default in the one that this thread is in, and killed after
- * `timeout_ms`. ProgramError, with its output, if it fails.
+ * `timeout_ms`. ProgramError, with its output, if it fails: ends with none of `codes`.
  */
 export function runProgram(
   name: string,
   args: readonly string[],
   input: string,
-  { netns, timeout_ms = PROGRAM_MS_MAX }: { netns?: string | undefined; timeout_ms?: number } = {},
+  {
+    netns,
+    timeout_ms = PROGRAM_MS_MAX,
+    codes = [0],
+  }: { netns?: string | undefined; timeout_ms?: number; codes?: readonly number[] } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const onError = (thrown: Error) => {
@@ -49,7 +53,7 @@ export function runProgram(
     child.stdin.end(input); // one that stops reading says why on stderr
     child.on("close", (status, by) => {
       signal.removeEventListener("abort", stop);
-      if (status === 0) return resolve(output.join(""));
+      if (status !== null && codes.includes(status)) return resolve(output.join(""));
       const text = stderr.trim() || `ended by ${by ?? `status ${status}`}`;
       const code = signal.aborted ? "ABORT_ERR" : (by ?? "EXIT");
       reject(new ProgramError(code, `${name} ${args.join(" ")}: ${text}`));

@@ -18,8 +18,13 @@ import { type Measured, unlinkedUsage } from "./unlinked-files.ts";
 const BYTES = 2 ** 20;
 let directory: string;
 let child: ChildProcess | undefined;
-const all: Measured = { isOwn: () => true, devices: new Set(), looks_max: Infinity };
-const none: Measured = { isOwn: () => false, devices: new Set(), looks_max: Infinity };
+const all: Measured = {
+  isOwn: () => true,
+  devices: new Set(),
+  looks_max: Infinity,
+  mayHaveServer: false,
+};
+const none: Measured = { ...all, isOwn: () => false };
 
 beforeEach(async () => {
   directory = testFolder("r2k-unlinked-");
@@ -49,17 +54,24 @@ test("a file whose name says that it was removed does not count", async () => {
   closeSync(fd);
 });
 
-test("a file that is only mapped counts, and a process that has ended has none", async () => {
+test.each([
+  ["by this process", false],
+  ["by another", true],
+])("looked at %s, a file that is only mapped counts once", async (_what, mayHaveServer) => {
+  const own = { ...all, mayHaveServer };
   const program = path.join(directory, "program");
   copyFileSync("/bin/sleep", program);
   child = spawn(program, ["1000"]);
   await once(child, "spawn");
   rmSync(program);
-  expect(await unlinkedUsage([child.pid!], none)).toMatchObject({ inodes: 0 });
-  expect(await unlinkedUsage([child.pid!], all)).toMatchObject({ inodes: 1 });
+  const others = { ...none, mayHaveServer };
+  expect(await unlinkedUsage([child.pid!], others)).toMatchObject({ inodes: 0 });
+  const kept = await unlinkedUsage([child.pid!, child.pid!], own);
+  expect(kept).toMatchObject({ inodes: 1 });
+  expect(kept?.used_bytes).toBeGreaterThan(1_000);
   child.kill("SIGKILL");
   await once(child, "exit");
-  expect(await unlinkedUsage([child.pid!], all)).toMatchObject({ inodes: 0 });
+  expect(await unlinkedUsage([child.pid!], own)).toMatchObject({ inodes: 0 });
 });
 
 test("a descriptor on a mount that none of the processes sees is not looked at", async () => {

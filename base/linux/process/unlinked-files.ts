@@ -1,4 +1,5 @@
 import {
+  type BigIntStats,
   closeSync,
   opendirSync,
   openSync,
@@ -7,11 +8,12 @@ import {
   readSync,
   statSync,
 } from "node:fs";
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { errno, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import type { TreeUsage } from "../beneath/tree-usage.ts";
 import { splitDeviceNumber } from "../file/special-file.ts";
 import { type MountInfo, mountOf, readMountInfo } from "../mount/mountinfo.ts";
+import { runProgram } from "./run-program.ts";
 
 /** The kernel's mark of a file that no name leads to (proc_pid_fd(5), proc_pid_maps(5)). */
 const UNLINKED = " (deleted)";
@@ -22,6 +24,15 @@ const PIECE_BYTES = 4_096;
 const BLOCK_BYTES = 512n;
 /** A line of /proc/PID/maps: its range, and the device of its file in hexadecimal digits. */
 const MAPPING = /^([0-9a-f]+-[0-9a-f]+) \S+ \S+ ([0-9a-f]+):([0-9a-f]+) /;
+
+/** A line of `find`: a mapping, and the path of its file. */
+const MAPPED = /^(\/proc\/(\d+)\/map_files\/[0-9a-f]+-[0-9a-f]+) (\/.*)$/;
+/** A line of `stat` about a regular file. */
+const REGULAR = /^(\d+) (\d+) (\d+) (\d+) regular/;
+/** How long another process may look at mappings. */
+const ASIDE_MS_MAX = 2_000;
+/** Further mapped files of a pod count as the whole disk. */
+const MAPPED_MAX = 1_000;
 
 /** A process that has ended, or one of a user namespace that this process has no rights in. */
 const gone = errno("ENOENT", "ESRCH", "EACCES", "EPERM");
@@ -40,6 +51,8 @@ export interface Measured {
   devices: ReadonlySet<string>;
   /** Descriptors, mappings and mounts that are looked at. */
   looks_max: number;
+  /** Whether the processes may have files of a server, by whichever way these came to them. */
+  mayHaveServer: boolean;
 }
 
 /**
@@ -48,13 +61,15 @@ export interface Measured {
  * does not find it. A descriptor in the queue of a socket (SCM_RIGHTS) is not found, nor a file on
  * a mount that none of the processes sees (it came from others, or all changed their root).
  * Only a file of an own mount is looked at: a server that does not answer would stop the caller.
+ * A reader of mappings also waits while their process waits for a server in mmap(2): if it may,
+ * another process reads them, and those that it cannot read in time do not count.
  * Undefined if there are more descriptors, mappings and mounts than `looks_max`: processes that
  * share a table each show all of it, as those with a root of their own do mounts. Others run in
  * between.
  */
 export async function unlinkedUsage(
   pids: readonly number[],
-  { isOwn, devices, looks_max }: Measured,
+  { isOwn, devices, looks_max, mayHaveServer }: Measured,
 ): Promise<TreeUsage | undefined> {
   const usage: TreeUsage = { used_bytes: 0, inodes: 0 };
   const measure: Measure = {
@@ -68,10 +83,12 @@ export async function unlinkedUsage(
   await inSlices(findMounts(pids, isOwn, measure));
   if (measure.looks < 0) return undefined;
   for (const pid of pids) {
-    await inSlices(measuring(pid, measure));
+    await inSlices(measureOpen(pid, measure));
+    if (!mayHaveServer) await inSlices(measureMapped(pid, measure));
     if (measure.looks < 0) return undefined;
   }
-  return usage;
+  if (mayHaveServer) await measureAside(pids, measure);
+  return measure.looks < 0 ? undefined : usage;
 }
 
 interface Measure {
@@ -124,8 +141,7 @@ const viewOf = (pid: number): string | undefined =>
     gone,
   )?.join();
 
-function* measuring(pid: number, measure: Measure): Generator<void, void> {
-  const { own, devices } = measure;
+function* measureOpen(pid: number, measure: Measure): Generator<void, void> {
   for (const name of namesIn(`/proc/${pid}/fd`)) {
     if (--measure.looks < 0) return;
     yield;
@@ -133,20 +149,55 @@ function* measuring(pid: number, measure: Measure): Generator<void, void> {
     if (unlinkedPath(file) === undefined) continue;
     const info =
       tolerateSync(() => readFileSync(`/proc/${pid}/fdinfo/${name}`, "utf8"), gone) ?? "";
-    if (own.has(Number(MOUNT_ID.exec(info)?.[1]))) count(file, measure);
+    if (measure.own.has(Number(MOUNT_ID.exec(info)?.[1]))) count(file, measure);
   }
+}
+
+function* measureMapped(pid: number, measure: Measure): Generator<void, void> {
   for (const line of linesOf(`/proc/${pid}/maps`)) {
     if (--measure.looks < 0) return;
     yield;
     if (!line.endsWith(UNLINKED)) continue;
     const [, range, major = "", minor = ""] = MAPPING.exec(line) ?? [];
     const device = `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
-    if (!devices.has(device)) continue;
+    if (!measure.devices.has(device)) continue;
     const file = `/proc/${pid}/map_files/${range}`;
     const path = unlinkedPath(file);
-    const mount = path === undefined ? undefined : mountOf(path, mountsSeen(pid, measure));
-    if (mount && own.has(mount.id)) count(file, measure);
+    if (path !== undefined && isOnOwnMount(pid, path, measure)) count(file, measure);
   }
+}
+
+/** Whether a path that a process has mapped is on an own mount. */
+function isOnOwnMount(pid: number, path: string, measure: Measure): boolean {
+  const mount = mountOf(path, mountsSeen(pid, measure));
+  return mount !== undefined && measure.own.has(mount.id);
+}
+
+/** The same for all processes by find(1) and stat(1). */
+async function measureAside(pids: readonly number[], measure: Measure): Promise<void> {
+  const folders = pids.map((pid) => `/proc/${pid}/map_files`);
+  const tests = ["-maxdepth", "1", "-lname", `/*${UNLINKED}`];
+  const found = await aside("find", [...folders, ...tests, "-printf", "%p %l\n"]);
+  const files = found.flatMap((line) => {
+    const [, file, pid, path] = MAPPED.exec(line) ?? [];
+    return path !== undefined && isOnOwnMount(Number(pid), path, measure) ? [file!] : [];
+  });
+  if (files.length > MAPPED_MAX) measure.looks = -1;
+  if (files.length === 0 || measure.looks < 0) return;
+  for (const line of await aside("stat", ["-L", "-c", "%d %i %h %b %F", ...files])) {
+    const [, ...numbers] = REGULAR.exec(line) ?? [];
+    if (numbers.length === 0) continue;
+    const [dev, ino, nlink, blocks] = numbers.map(BigInt) as [bigint, bigint, bigint, bigint];
+    add({ dev, ino, nlink, blocks }, measure);
+  }
+}
+
+/** Lines that a program writes about files of which some may be gone; none if it takes too long. */
+async function aside(name: string, args: readonly string[]): Promise<string[]> {
+  const options = { timeout_ms: ASIDE_MS_MAX, codes: [0, 1] };
+  const isSlow = errno("ABORT_ERR");
+  const text = await tolerate(runProgram(name, args, "", options), isSlow);
+  return (text ?? "").split("\n").filter((line) => line !== "");
 }
 
 /** Returns the path of an open or mapped file that has lost it, or seems to: a name may say so. */
@@ -189,12 +240,19 @@ function* linesOf(file: string): Generator<string> {
   }
 }
 
-function count(file: string, { found, usage, devices }: Measure): void {
+function count(file: string, measure: Measure): void {
   const stats = tolerateSync(() => statSync(file, { bigint: true }), gone);
-  if (!stats?.isFile() || stats.nlink > 0n) return;
-  const { major, minor } = splitDeviceNumber(Number(stats.dev));
-  if (!devices.has(`${major}:${minor}`) || found.has(stats.ino)) return;
-  if (found.size < FILES) found.add(stats.ino);
-  usage.used_bytes += Number(stats.blocks * BLOCK_BYTES);
+  if (stats?.isFile()) add(stats, measure);
+}
+
+/** Adds a file that no name leads to, if it was not counted. */
+function add(
+  { dev, ino, nlink, blocks }: Pick<BigIntStats, "dev" | "ino" | "nlink" | "blocks">,
+  { found, usage, devices }: Measure,
+): void {
+  const { major, minor } = splitDeviceNumber(Number(dev));
+  if (nlink > 0n || !devices.has(`${major}:${minor}`) || found.has(ino)) return;
+  if (found.size < FILES) found.add(ino);
+  usage.used_bytes += Number(blocks * BLOCK_BYTES);
   usage.inodes++;
 }
