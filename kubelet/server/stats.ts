@@ -154,7 +154,7 @@ function psi(usage: { psi?: PsiStats | undefined } | undefined): Pressure | unde
   const { Some, Full } = usage?.psi ?? {};
   if (Some === undefined || Full === undefined) return undefined;
   const stalls = ({ Avg10, Avg60, Avg300, Total }: PsiData) => {
-    return { avg10: Avg10, avg60: Avg60, avg300: Avg300, total_us: Total / 1000 };
+    return { avg10: Avg10, avg60: Avg60, avg300: Avg300, total_us: Math.floor(Total / 1000) };
   };
   return { some: stalls(Some), full: stalls(Full) };
 }

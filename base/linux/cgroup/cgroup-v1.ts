@@ -60,7 +60,9 @@ function usageOf(
       limit_bytes: readNumber(at("memory"), "memory.limit_in_bytes"),
     },
     pids: readNumber(at("pids"), "pids.current") ?? 0,
-    pressure: beside === undefined ? {} : pressuresIn(beside),
+    get pressure() {
+      return beside === undefined ? {} : pressuresIn(beside);
+    },
   };
 }
 

@@ -62,7 +62,9 @@ function usageOf(directory: string): CgroupUsage | undefined {
       limit_bytes: readNumber(directory, "memory.max"),
     },
     pids: readNumber(directory, "pids.current") ?? 0,
-    pressure: pressuresIn(directory),
+    get pressure() {
+      return pressuresIn(directory);
+    },
   };
 }
 

@@ -33,8 +33,8 @@ export interface CgroupUsage {
     limit_bytes: number | undefined;
   };
   pids: number;
-  /** Stalls, which a v2 hierarchy counts, also one beside those of v1. */
-  pressure: Pressures;
+  /** Stalls, which a v2 hierarchy counts, also one beside those of v1; read when it is asked for. */
+  readonly pressure: Pressures;
 }
 
 /** Reads and writes of a block device of /dev, or one of these numbers. */

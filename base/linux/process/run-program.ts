@@ -16,7 +16,8 @@ const STDERR_BYTES = 16 << 10;
 /**
  * Runs a program with `input` and resolves with its output. The child is born in the network
  * namespace at `netns`, by default in the one that this thread is in, and killed after
- * `timeout_ms`. ProgramError, with its output, if it fails: ends with none of `codes`.
+ * `timeout_ms`, or when it has written more than `output_bytes`. ProgramError, with its output, if
+ * it fails: ends with none of `codes`.
  */
 export function runProgram(
   name: string,
@@ -25,8 +26,14 @@ export function runProgram(
   {
     netns,
     timeout_ms = PROGRAM_MS_MAX,
+    output_bytes = OUTPUT_BYTES,
     codes = [0],
-  }: { netns?: string | undefined; timeout_ms?: number; codes?: readonly number[] } = {},
+  }: {
+    netns?: string | undefined;
+    timeout_ms?: number;
+    output_bytes?: number;
+    codes?: readonly number[];
+  } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const onError = (thrown: Error) => {
@@ -44,7 +51,7 @@ export function runProgram(
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       size += text.length;
-      if (size > OUTPUT_BYTES) child.kill("SIGKILL");
+      if (size > output_bytes) child.kill("SIGKILL");
       else output.push(text);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {

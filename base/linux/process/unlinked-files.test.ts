@@ -74,6 +74,22 @@ test.each([
   expect(await unlinkedUsage([child.pid!], own)).toMatchObject({ inodes: 0 });
 });
 
+test.each([
+  ["4,096 bytes of one file", 1, "f = open('a', 'wb+'); f.truncate(4096); os.remove('a')"],
+  ["of memory", 0, "f = os.fdopen(os.memfd_create('m'), 'wb+'); f.truncate(4096)"],
+])(
+  "looked at by another process, 2,500 mappings %s count once, or not",
+  async (_what, inodes, file) => {
+    const script = `import mmap, os, sys; ${file}
+maps = [mmap.mmap(f.fileno(), 4096) for _ in range(2500)]; f.close(); print(); sys.stdin.read()`;
+    child = spawn("python3", ["-c", script], { cwd: directory });
+    await once(child.stdout!, "data");
+    const own = { ...all, mayHaveServer: true };
+    expect(await unlinkedUsage([child.pid!], own)).toMatchObject({ inodes });
+    expect(await unlinkedUsage([child.pid!], { ...own, looks_max: 2_000 })).toBeUndefined();
+  },
+);
+
 test("a descriptor on a mount that none of the processes sees is not looked at", async () => {
   const script = 'exec 3> "$0"; rm "$0"; exec unshare --mount sh -c "echo; exec sleep 1000"';
   child = spawn("sh", ["-c", script, path.join(directory, "a")]);

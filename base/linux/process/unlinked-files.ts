@@ -8,8 +8,8 @@ import {
   readSync,
   statSync,
 } from "node:fs";
-import { errno, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
-import { inSlices } from "@raft2kube/std/slices.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { inSlices, mapInSlices } from "@raft2kube/std/slices.ts";
 import type { TreeUsage } from "../beneath/tree-usage.ts";
 import { splitDeviceNumber } from "../file/special-file.ts";
 import { type MountInfo, mountOf, readMountInfo } from "../mount/mountinfo.ts";
@@ -31,8 +31,10 @@ const MAPPED = /^(\/proc\/(\d+)\/map_files\/[0-9a-f]+-[0-9a-f]+) (\/.*)$/;
 const REGULAR = /^(\d+) (\d+) (\d+) (\d+) regular/;
 /** How long another process may look at mappings. */
 const ASIDE_MS_MAX = 2_000;
-/** Further mapped files of a pod count as the whole disk. */
-const MAPPED_MAX = 1_000;
+/** What it may write of those that it finds: of 60,000 with names of common length. */
+const ASIDE_BYTES_MAX = 8 << 20;
+/** Mapped files that one process is asked about. */
+const STATS_MAX = 1_000;
 
 /** A process that has ended, or one of a user namespace that this process has no rights in. */
 const gone = errno("ENOENT", "ESRCH", "EACCES", "EPERM");
@@ -173,31 +175,45 @@ function isOnOwnMount(pid: number, path: string, measure: Measure): boolean {
   return mount !== undefined && measure.own.has(mount.id);
 }
 
-/** The same for all processes by find(1) and stat(1). */
+/** The same for all processes by find(1) and stat(1); each mapping that is found is a look. */
 async function measureAside(pids: readonly number[], measure: Measure): Promise<void> {
   const folders = pids.map((pid) => `/proc/${pid}/map_files`);
   const tests = ["-maxdepth", "1", "-lname", `/*${UNLINKED}`];
-  const found = await aside("find", [...folders, ...tests, "-printf", "%p %l\n"]);
-  const files = found.flatMap((line) => {
+  const found = await aside("find", [...folders, ...tests, "-printf", "%p %l\n"], measure);
+  measure.looks -= found.length;
+  if (measure.looks < 0) return;
+  const own = await mapInSlices(found, (line) => {
     const [, file, pid, path] = MAPPED.exec(line) ?? [];
     return path !== undefined && isOnOwnMount(Number(pid), path, measure) ? [file!] : [];
   });
-  if (files.length > MAPPED_MAX) measure.looks = -1;
-  if (files.length === 0 || measure.looks < 0) return;
-  for (const line of await aside("stat", ["-L", "-c", "%d %i %h %b %F", ...files])) {
-    const [, ...numbers] = REGULAR.exec(line) ?? [];
-    if (numbers.length === 0) continue;
-    const [dev, ino, nlink, blocks] = numbers.map(BigInt) as [bigint, bigint, bigint, bigint];
-    add({ dev, ino, nlink, blocks }, measure);
+  const files = own.flat();
+  for (let at = 0; at < files.length; at += STATS_MAX) {
+    const some = files.slice(at, at + STATS_MAX);
+    const lines = await aside("stat", ["-L", "-c", "%d %i %h %b %F", ...some], measure);
+    if (lines.length === 0) return;
+    for (const line of lines) {
+      const [, ...numbers] = REGULAR.exec(line) ?? [];
+      if (numbers.length === 0) continue;
+      const [dev, ino, nlink, blocks] = numbers.map(BigInt) as [bigint, bigint, bigint, bigint];
+      add({ dev, ino, nlink, blocks }, measure);
+    }
   }
 }
 
-/** Lines that a program writes about files of which some may be gone; none if it takes too long. */
-async function aside(name: string, args: readonly string[]): Promise<string[]> {
-  const options = { timeout_ms: ASIDE_MS_MAX, codes: [0, 1] };
-  const isSlow = errno("ABORT_ERR");
-  const text = await tolerate(runProgram(name, args, "", options), isSlow);
-  return (text ?? "").split("\n").filter((line) => line !== "");
+/**
+ * Lines that a program writes about files of which some may be gone; none if it takes too long.
+ * More than ASIDE_BYTES_MAX of them leave no looks.
+ */
+async function aside(name: string, args: readonly string[], measure: Measure): Promise<string[]> {
+  const options = { timeout_ms: ASIDE_MS_MAX, output_bytes: ASIDE_BYTES_MAX, codes: [0, 1] };
+  try {
+    const text = await runProgram(name, args, "", options);
+    return text.split("\n").filter((line) => line !== "");
+  } catch (thrown) {
+    if (isErrno(thrown, "SIGKILL")) measure.looks = -1;
+    else if (!isErrno(thrown, "ABORT_ERR")) throw thrown;
+    return [];
+  }
 }
 
 /** Returns the path of an open or mapped file that has lost it, or seems to: a name may say so. */
