@@ -82,7 +82,10 @@ export type Streams = { readonly streaming: StreamingServer };
 
 export type DiskUse = { readonly diskUsages: DiskUsages };
 
-/** The OCI runtime of a container: its sandbox's, whose clocks it has. */
+/**
+ * The OCI runtime of a container: its sandbox's, whose clocks it has. With `isOver` the container
+ * is only looked for and removed, so that the sandbox's may be gone.
+ */
 export function ociOf(
   {
     oci,
@@ -90,9 +93,11 @@ export function ociOf(
     paths,
   }: Pick<Programs, "oci"> & Pick<Records, "sandboxes"> & Pick<Base, "paths">,
   { sandboxId }: { sandboxId: string },
+  { isOver = false } = {},
 ): OciRuntime {
   const sandbox = sandboxes.find(sandboxId);
-  const found = oci.of(sandbox?.runtimeHandler ?? "");
+  const name = sandbox?.runtimeHandler ?? "";
+  const found = isOver ? oci.releaserOf(name) : oci.of(name);
   if (sandbox === undefined || !hasOwnTime(sandbox.config)) return found;
   const time = pinnedNamespace(paths.sandbox(sandboxId), "time");
   return isPinned(time) ? found.within(time) : found;

@@ -37,7 +37,7 @@ function lose(runtime: ProcessPorts, record: ContainerRecord, message: string): 
  */
 async function settleStarting(runtime: SettlePorts, record: ContainerRecord): Promise<void> {
   // lab:10 begin settleStarting
-  const state = await ociOf(runtime, record).state(record.id);
+  const state = await ociOf(runtime, record, { isOver: true }).state(record.id);
   const process = state?.status === "running" ? identify(state.pid) : undefined;
   const ended = existsSync(runtime.paths.container(record.id).exitFile);
   if (!process && !ended) {

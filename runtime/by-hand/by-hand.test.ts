@@ -94,6 +94,10 @@ it("a RuntimeClass's handler selects the OCI runtime; another is refused", () =>
   expect(names.map((name) => handlers.choose(name))).toEqual([crun, crun, hand, runsc]);
   // A kernel of its own holds no namespace for others.
   expect(names.map((name) => handlers.ofSandbox(name))).toEqual([crun, crun, hand, crun]);
+  // One that this machine has no more releases nothing.
+  expect(["runc", "runsc"].map((name) => handlers.releaserOf(name))).toEqual([crun, runsc]);
+  expect(handlers.ofSandbox("runc")).toBe(crun);
+  expect(() => handlers.of("runc")).toThrow('no runtime for "runc" is configured');
   expect(() => handlers.choose("kata")).toThrow('no runtime for "kata" is configured');
 });
 

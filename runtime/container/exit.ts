@@ -72,7 +72,7 @@ export async function releaseContainer(
   record: ContainerRecord,
 ): Promise<void> {
   runtime.cgroups.kill(record.cgroup);
-  await ociOf(runtime, record).delete(record.id, { force: true });
+  await ociOf(runtime, record, { isOver: true }).delete(record.id, { force: true });
   await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
 }
 

@@ -41,8 +41,16 @@ export class OciHandlers {
    * runsc joins the network's alone, and has others of its own kernel.
    */
   ofSandbox(name: string): OciRuntime {
-    const oci = this.of(name);
+    const oci = this.releaserOf(name);
     return oci.program.kind === "runsc" ? this.default : oci;
+  }
+
+  /**
+   * The runtime that releases what a pod had. Where the pod's is gone it is the default, which
+   * knows nothing of it: pods can still be stopped.
+   */
+  releaserOf(name: string): OciRuntime {
+    return this.#withheld.get(name) ?? this.#offered.get(name) ?? this.default;
   }
 
   /** The runtime of a pod that exists. Throws invalid-argument for a name that is not known. */

@@ -31,7 +31,7 @@ const MAPPED = /^(\/proc\/(\d+)\/map_files\/[0-9a-f]+-[0-9a-f]+) (\/.*)$/;
 const REGULAR = /^(\d+) (\d+) (\d+) (\d+) regular/;
 /** How long another process may look at mappings. */
 const ASIDE_MS_MAX = 2_000;
-/** What it may write of those that it finds: of 60,000 with names of common length. */
+/** Bytes that it may write of those that it finds: some 60,000 have names of common length. */
 const ASIDE_BYTES_MAX = 8 << 20;
 /** Mapped files that one process is asked about. */
 const STATS_MAX = 1_000;
