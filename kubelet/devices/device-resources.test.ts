@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { DevicePlugin } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { testFolder } from "../../testing/folders.ts";
 import { waitFor } from "../../testing/wait.ts";
 import { DeviceResources } from "./device-resources.ts";
+import { PLUGIN_GONE_GRACE_MS, RESOURCES_MAX } from "./limits.ts";
 
 const RESOURCE = "test.example/device";
 const OTHER = "test.example/other";
@@ -78,4 +79,14 @@ test("of simultaneous registrations of a resource the last one is connected to",
   } finally {
     await server.close();
   }
+});
+
+test("of resources whose plugins are gone the last ones have none", async () => {
+  const manual = new ManualClock();
+  const known = Array.from({ length: RESOURCES_MAX + 1 }, (_, at) => `r2k.dev/r${at}`);
+  const resources = new DeviceResources({ clock: manual, known, changed: () => undefined });
+  manual.advance(PLUGIN_GONE_GRACE_MS);
+  const { capacity } = resources.capacity();
+  expect(capacity).toEqual(Object.fromEntries(known.slice(1).map((name) => [name, "0"])));
+  await resources.close();
 });

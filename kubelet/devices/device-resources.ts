@@ -133,6 +133,8 @@ export class DeviceResources {
     return this.#clock.after(PLUGIN_GONE_GRACE_MS, () => {
       this.#resources.delete(name);
       this.#removed.add(name);
+      const [oldest] = this.#removed;
+      if (this.#removed.size > RESOURCES_MAX) this.#removed.delete(oldest!);
       this.#changed();
     });
   }
